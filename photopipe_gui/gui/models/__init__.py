@@ -1,0 +1,1 @@
+"""Models on QtCore alone: they need no display."""

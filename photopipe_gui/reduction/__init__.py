@@ -1,0 +1,1 @@
+"""The engine: frames in, masters and coadds out. Knows no screen."""

@@ -1,0 +1,1 @@
+"""The eight steps from selected frames to coadds."""

@@ -1,0 +1,1 @@
+"""The eight steps, a file each."""

@@ -1,0 +1,1 @@
+"""Reference catalogues: local file, custom text table, online with a disk cache."""

@@ -1,0 +1,1 @@
+"""Choosing frames and building master frames."""

@@ -1,0 +1,1 @@
+"""Nights with known truth, for the demo, the tests and the benchmarks."""
