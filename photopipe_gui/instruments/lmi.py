@@ -6,7 +6,7 @@ import math
 import re
 from types import MappingProxyType
 
-from ..reduction.fitsio import Area, Card
+from .cards import Area, Card
 from .model import Camera, Cards, Channel, HeaderProblem, Instrument, Naming, Rules
 from .values import angle, number, text
 
@@ -16,8 +16,17 @@ _AREA_2X2 = Area(3, 3079, 27, 3096)
 _SECTION = re.compile(r"^\[?\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]?$")
 
 CAMERA = Camera(
-    number=0, channels=(Channel("", None),), takes_bias=True, takes_dark=False, infrared=False, shape=(3090, 3100),
-    scale=0.12, ceiling=65000, gain=2.89, read_noise=6.0, filters=FILTERS,
+    number=0,
+    channels=(Channel("", None),),
+    takes_bias=True,
+    takes_dark=False,
+    infrared=False,
+    shape=(3090, 3100),
+    scale=0.12,
+    ceiling=65000,
+    gain=2.89,
+    read_noise=6.0,
+    filters=FILTERS,
 )
 
 
@@ -55,12 +64,18 @@ def _area(cards: Cards, camera: Camera, channel: Channel, shape: tuple[int, int]
         x0, x1, y0, y1 = (int(part) for part in match.groups())
         if 1 <= x0 < x1 <= shape[1] and 1 <= y0 < y1 <= shape[0]:
             return Area(y0 - 1, y1, x0 - 1, x1)
-    scaled = Area(math.ceil(_AREA_2X2.y0 * 2 / bin_y), _AREA_2X2.y1 * 2 // bin_y,
-                  math.ceil(_AREA_2X2.x0 * 2 / bin_x), _AREA_2X2.x1 * 2 // bin_x)
+    scaled = Area(
+        math.ceil(_AREA_2X2.y0 * 2 / bin_y),
+        _AREA_2X2.y1 * 2 // bin_y,
+        math.ceil(_AREA_2X2.x0 * 2 / bin_x),
+        _AREA_2X2.x1 * 2 // bin_x,
+    )
     if scaled.y1 <= shape[0] and scaled.x1 <= shape[1]:
         return scaled
-    raise HeaderProblem(f"the science area of a frame of {shape[1]} x {shape[0]} px is unknown: TRIMSEC is "
-                        f"{text(cards, 'TRIMSEC') or 'missing'}")
+    raise HeaderProblem(
+        f"the science area of a frame of {shape[1]} x {shape[0]} px is unknown: TRIMSEC is "
+        f"{text(cards, 'TRIMSEC') or 'missing'}"
+    )
 
 
 def _saturation(cards: Cards, camera: Camera) -> float:
@@ -106,8 +121,14 @@ def _wcs(cards: Cards, camera: Camera, channel: Channel, area: Area) -> dict[str
         except HeaderProblem:
             return {}
         turn = math.radians(number(cards, "CROTA2", 0.0))
-        wcs.update({"CD1_1": dx * math.cos(turn), "CD1_2": -dy * math.sin(turn),
-                    "CD2_1": dx * math.sin(turn), "CD2_2": dy * math.cos(turn)})
+        wcs.update(
+            {
+                "CD1_1": dx * math.cos(turn),
+                "CD1_2": -dy * math.sin(turn),
+                "CD2_1": dx * math.sin(turn),
+                "CD2_2": dy * math.cos(turn),
+            }
+        )
     return wcs
 
 
@@ -129,20 +150,24 @@ LMI = Instrument(
     cameras=(CAMERA,),
     filters=FILTERS,
     naming=Naming(re.compile(r"^lmi\..*\.fits?$", re.IGNORECASE), "OBSTYPE", _type, lambda cards: 0, "DATE-OBS"),
-    header=MappingProxyType({
-        "DATE-OBS": ("DATE-OBS",),
-        "EXPTIME": ("EXPTIME",),
-        "OBJECT": ("OBJECT", "OBSTYPE"),
-        "OBJNAME": ("OBJNAME", "OBJECT"),
-        "LATITUDE": ("LATITUDE",),
-        "LONGITUD": ("LONGITUD",),
-        "BINNING": ("CCDSUM",),
-        "BINX": ("ADELX_01",),
-        "BINY": ("ADELY_01",),
-        "UTC": ("UT", "UTC"),
-        "RDNOISE": ("RDNOISE",),
-    }),
-    rules=Rules(_filter, _area, _saturation, _gain, _scale, _target, _airmass, _wcs, _extra, lambda cards, channel: None),
+    header=MappingProxyType(
+        {
+            "DATE-OBS": ("DATE-OBS",),
+            "EXPTIME": ("EXPTIME",),
+            "OBJECT": ("OBJECT", "OBSTYPE"),
+            "OBJNAME": ("OBJNAME", "OBJECT"),
+            "LATITUDE": ("LATITUDE",),
+            "LONGITUD": ("LONGITUD",),
+            "BINNING": ("CCDSUM",),
+            "BINX": ("ADELX_01",),
+            "BINY": ("ADELY_01",),
+            "UTC": ("UT", "UTC"),
+            "RDNOISE": ("RDNOISE",),
+        }
+    ),
+    rules=Rules(
+        _filter, _area, _saturation, _gain, _scale, _target, _airmass, _wcs, _extra, lambda cards, channel: None
+    ),
     recognise=lambda cards: "LMI" in (text(cards, "INSTRUME") + text(cards, "LCAMMOD")).upper(),
     site=(34.7443, -111.4223, 2361.0),
 )

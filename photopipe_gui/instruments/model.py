@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from ..reduction.fitsio import Area, Card
+from .cards import Area, Card
 
 Cards = Mapping[str, Card]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..reduction.fitsio import Area, Card
+from .cards import Area, Card
 from .model import Camera, Cards, Channel, FirstWcs, HeaderProblem, Instrument, Naming, Rules
 from .values import number, text
 
@@ -16,38 +16,74 @@ BARREL: Mapping[int, float] = MappingProxyType(
 )
 
 #: Pointing apertures: offset east and north of the rotator centre, arcmin.
-APERTURES: Mapping[str, tuple[float, float]] = MappingProxyType({
-    "rcenter": (0.0, 0.0),
-    "icenter": (0.0, 0.0),
-    "ricenter": (0.0, 0.0),
-    "riZJcenter": (1.2, 0.0),
-    "riYHcenter": (-1.8, 0.0),
-    "ZJcenter": (2.2, 0.7),
-    "YHcenter": (-3.2, 0.7),
-})
+APERTURES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "rcenter": (0.0, 0.0),
+        "icenter": (0.0, 0.0),
+        "ricenter": (0.0, 0.0),
+        "riZJcenter": (1.2, 0.0),
+        "riYHcenter": (-1.8, 0.0),
+        "ZJcenter": (2.2, 0.7),
+        "YHcenter": (-3.2, 0.7),
+    }
+)
 
 CAMERAS = (
     Camera(
-        number=0, channels=(Channel("", Area(0, 1023, 125, 1023)),), takes_bias=True, takes_dark=True,
-        infrared=False, shape=(1024, 1024), scale=0.32, ceiling=65536, gain=16.80, read_noise=18.0,
-        filters=("u", "g", "r"), first_wcs=FirstWcs(512, 512, 0.3168, 0.3171, 0.60),
+        number=0,
+        channels=(Channel("", Area(0, 1023, 125, 1023)),),
+        takes_bias=True,
+        takes_dark=True,
+        infrared=False,
+        shape=(1024, 1024),
+        scale=0.32,
+        ceiling=65536,
+        gain=16.80,
+        read_noise=18.0,
+        filters=("u", "g", "r"),
+        first_wcs=FirstWcs(512, 512, 0.3168, 0.3171, 0.60),
     ),
     Camera(
-        number=1, channels=(Channel("", Area(75, 1000, 15, 1000)),), takes_bias=True, takes_dark=True,
-        infrared=False, shape=(1024, 1024), scale=0.32, ceiling=65536, gain=18.64, read_noise=18.0,
-        filters=("i",), first_wcs=FirstWcs(512, 512, 0.3171, 0.3191, 2.40),
+        number=1,
+        channels=(Channel("", Area(75, 1000, 15, 1000)),),
+        takes_bias=True,
+        takes_dark=True,
+        infrared=False,
+        shape=(1024, 1024),
+        scale=0.32,
+        ceiling=65536,
+        gain=18.64,
+        read_noise=18.0,
+        filters=("i",),
+        first_wcs=FirstWcs(512, 512, 0.3171, 0.3191, 2.40),
     ),
     Camera(
         number=2,
         channels=(Channel("a", Area(4, 975, 100, 2000), "Z"), Channel("b", Area(1135, 2043, 240, 2043), "Y")),
-        takes_bias=False, takes_dark=False, infrared=True, shape=(2048, 2048), scale=0.30, ceiling=36000, gain=2.2,
-        read_noise=18.0, filters=("Z", "Y"), first_wcs=FirstWcs(1177, 1031, 0.2988, 0.2955, -88.1, BARREL),
+        takes_bias=False,
+        takes_dark=False,
+        infrared=True,
+        shape=(2048, 2048),
+        scale=0.30,
+        ceiling=36000,
+        gain=2.2,
+        read_noise=18.0,
+        filters=("Z", "Y"),
+        first_wcs=FirstWcs(1177, 1031, 0.2988, 0.2955, -88.1, BARREL),
     ),
     Camera(
         number=3,
         channels=(Channel("a", Area(50, 1000, 4, 2000), "J"), Channel("b", Area(1200, 2043, 4, 1940), "H")),
-        takes_bias=False, takes_dark=False, infrared=True, shape=(2048, 2048), scale=0.30, ceiling=36000, gain=2.4,
-        read_noise=18.0, filters=("J", "H"), first_wcs=FirstWcs(924, 982, 0.2983, -0.2945, 90.4, BARREL),
+        takes_bias=False,
+        takes_dark=False,
+        infrared=True,
+        shape=(2048, 2048),
+        scale=0.30,
+        ceiling=36000,
+        gain=2.4,
+        read_noise=18.0,
+        filters=("J", "H"),
+        first_wcs=FirstWcs(924, 982, 0.2983, -0.2945, 90.4, BARREL),
     ),
 )
 
@@ -113,10 +149,16 @@ def first_wcs(cards: Cards, camera: Camera, channel: Channel, area: Area) -> dic
     s1, s2 = guess.scale1 / 3600, guess.scale2 / 3600
     projection = "TPV" if guess.distortion else "TAN"
     wcs: dict[str, Card] = {
-        "CTYPE1": f"RA---{projection}", "CTYPE2": f"DEC--{projection}",
-        "CRVAL1": ra % 360, "CRVAL2": dec,
-        "CRPIX1": guess.x0 - area.x0, "CRPIX2": guess.y0 - area.y0,
-        "CD1_1": -s1 * cosine, "CD2_1": s1 * sine, "CD1_2": s2 * sine, "CD2_2": s2 * cosine,
+        "CTYPE1": f"RA---{projection}",
+        "CTYPE2": f"DEC--{projection}",
+        "CRVAL1": ra % 360,
+        "CRVAL2": dec,
+        "CRPIX1": guess.x0 - area.x0,
+        "CRPIX2": guess.y0 - area.y0,
+        "CD1_1": -s1 * cosine,
+        "CD2_1": s1 * sine,
+        "CD1_2": s2 * sine,
+        "CD2_2": s2 * cosine,
     }
     for axis in (1, 2):
         wcs.update({f"PV{axis}_{term}": value for term, value in guess.distortion.items()})
@@ -140,19 +182,21 @@ RATIR = Instrument(
     cameras=CAMERAS,
     filters=("u", "g", "r", "i", "Z", "Y", "J", "H"),
     naming=Naming(pattern=None),
-    header=MappingProxyType({
-        "DATE-OBS": ("SDATE", "DATE-OBS"),
-        "EXPTIME": ("EXPTIME", "EXPOSURE"),
-        "OBJECT": ("OBJECT", "SEXVSNM"),
-        "OBJNAME": ("OBJNAME",),
-        "LATITUDE": ("LATITUDE",),
-        "LONGITUD": ("LONGITUD",),
-        "BINNING": ("BINNING",),
-        "BINX": ("BINX",),
-        "BINY": ("BINY",),
-        "UTC": ("UTC",),
-        "RDNOISE": ("RDNOISE",),
-    }),
+    header=MappingProxyType(
+        {
+            "DATE-OBS": ("SDATE", "DATE-OBS"),
+            "EXPTIME": ("EXPTIME", "EXPOSURE"),
+            "OBJECT": ("OBJECT", "SEXVSNM"),
+            "OBJNAME": ("OBJNAME",),
+            "LATITUDE": ("LATITUDE",),
+            "LONGITUD": ("LONGITUD",),
+            "BINNING": ("BINNING",),
+            "BINX": ("BINX",),
+            "BINY": ("BINY",),
+            "UTC": ("UTC",),
+            "RDNOISE": ("RDNOISE",),
+        }
+    ),
     rules=Rules(_filter, _area, _saturation, _gain, _scale, _target, _airmass, first_wcs, _extra, target_half),
     recognise=lambda cards: "RATIR" in text(cards, "INSTRUME").upper() or "SOFTGAIN" in cards,
     site=(31.0442, -115.464, 2800.0),

@@ -6,12 +6,18 @@ import math
 import re
 from types import MappingProxyType
 
-from ..reduction.fitsio import Area, Card
+from .cards import Area, Card
 from .model import Camera, Cards, Channel, HeaderProblem, Instrument, Naming, Rules
 from .values import airmass_at, angle, number, text
 
-_TYPES = {"SKY_FLAT": "flat", "DOME_FLAT": "flat", "DARK": "dark", "BIAS": "bias", "SCIENCE": "object",
-          "SCIENCE CROWDED": "object"}
+_TYPES = {
+    "SKY_FLAT": "flat",
+    "DOME_FLAT": "flat",
+    "DARK": "dark",
+    "BIAS": "bias",
+    "SCIENCE": "object",
+    "SCIENCE CROWDED": "object",
+}
 _SITE = (34.7443, -111.4223, 2361.0)
 #: The target lies off the reference pixel by this much, px of arc east and north.
 _OFFSET = (88.0, -33.0)
@@ -19,8 +25,17 @@ _OFFSET = (88.0, -33.0)
 
 def _camera(number_: int, filters: tuple[str, ...]) -> Camera:
     return Camera(
-        number=number_, channels=(Channel("", None),), takes_bias=False, takes_dark=False, infrared=True,
-        shape=(2048, 2048), scale=0.19, ceiling=65535, gain=2.0, read_noise=15.0, filters=filters,
+        number=number_,
+        channels=(Channel("", None),),
+        takes_bias=False,
+        takes_dark=False,
+        infrared=True,
+        shape=(2048, 2048),
+        scale=0.19,
+        ceiling=65535,
+        gain=2.0,
+        read_noise=15.0,
+        filters=filters,
     )
 
 
@@ -92,10 +107,16 @@ def _wcs(cards: Cards, camera: Camera, channel: Channel, area: Area) -> dict[str
     ra += _OFFSET[0] * scale / max(math.cos(math.radians(dec)), 1e-3)
     rows, columns = area.shape
     return {
-        "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": ra % 360, "CRVAL2": dec,
-        "CRPIX1": (columns + 1) / 2, "CRPIX2": (rows + 1) / 2,
-        "CD1_1": -scale * math.cos(turn), "CD1_2": scale * math.sin(turn),
-        "CD2_1": scale * math.sin(turn), "CD2_2": scale * math.cos(turn),
+        "CTYPE1": "RA---TAN",
+        "CTYPE2": "DEC--TAN",
+        "CRVAL1": ra % 360,
+        "CRVAL2": dec,
+        "CRPIX1": (columns + 1) / 2,
+        "CRPIX2": (rows + 1) / 2,
+        "CD1_1": -scale * math.cos(turn),
+        "CD1_2": scale * math.sin(turn),
+        "CD2_1": scale * math.sin(turn),
+        "CD2_2": scale * math.cos(turn),
     }
 
 
@@ -111,21 +132,27 @@ RIMAS = Instrument(
     title="RIMAS",
     cameras=(_camera(0, ("Y", "J")), _camera(1, ("H", "K"))),
     filters=("Y", "J", "H", "K"),
-    naming=Naming(re.compile(r"^.{8}\.rimas\..{4}\..{2}\.fits?$", re.IGNORECASE), "OBJTYPE", _type, _number, "DATE-BEG"),
-    header=MappingProxyType({
-        "DATE-OBS": ("DATE", "DATE-BEG"),
-        "EXPTIME": ("EXPTIME",),
-        "OBJECT": ("OBJECT", "OBJNAME", "OBJTYPE"),
-        "OBJNAME": ("OBJNAME", "OBJTYPE"),
-        "LATITUDE": ("LATITUDE",),
-        "LONGITUD": ("LONGITUD",),
-        "BINNING": ("BINNING",),
-        "BINX": ("BINX",),
-        "BINY": ("BINY",),
-        "UTC": ("UTC", "UT"),
-        "RDNOISE": ("RDNOISE",),
-    }),
-    rules=Rules(_filter, _area, _saturation, _gain, _scale, _target, _airmass, _wcs, _extra, lambda cards, channel: None),
+    naming=Naming(
+        re.compile(r"^.{8}\.rimas\..{4}\..{2}\.fits?$", re.IGNORECASE), "OBJTYPE", _type, _number, "DATE-BEG"
+    ),
+    header=MappingProxyType(
+        {
+            "DATE-OBS": ("DATE", "DATE-BEG"),
+            "EXPTIME": ("EXPTIME",),
+            "OBJECT": ("OBJECT", "OBJNAME", "OBJTYPE"),
+            "OBJNAME": ("OBJNAME", "OBJTYPE"),
+            "LATITUDE": ("LATITUDE",),
+            "LONGITUD": ("LONGITUD",),
+            "BINNING": ("BINNING",),
+            "BINX": ("BINX",),
+            "BINY": ("BINY",),
+            "UTC": ("UTC", "UT"),
+            "RDNOISE": ("RDNOISE",),
+        }
+    ),
+    rules=Rules(
+        _filter, _area, _saturation, _gain, _scale, _target, _airmass, _wcs, _extra, lambda cards, channel: None
+    ),
     recognise=lambda cards: "RIMAS" in text(cards, "INSTRUME").upper() or "ASICINDX" in cards,
     site=_SITE,
 )

@@ -6,7 +6,7 @@ import datetime
 import math
 import re
 
-from ..reduction.fitsio import Unparsable
+from .cards import Unparsable
 from .model import Cards, HeaderProblem
 
 _SEXAGESIMAL = re.compile(r"^([+-]?)(\d+)[:\s](\d+)(?:[:\s](\d+(?:\.\d*)?))?$")

@@ -1,0 +1,1 @@
+"""The instruments as data, and the registry that finds them by name."""
