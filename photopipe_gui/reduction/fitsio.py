@@ -41,7 +41,8 @@ MASK_EXTENSION = "MASK"
 def _scaled(values: NDArray[Any], layout: Layout) -> NDArray[Any]:
     """Turn pixels as stored into native values; unsigned 16-bit stays exact."""
     if layout.bscale == 1.0 and layout.bzero == 32768.0 and layout.dtype == ">i2":
-        return np.bitwise_xor(values.view(">u2"), np.uint16(0x8000)).astype(np.uint16)
+        unsigned: NDArray[Any] = np.bitwise_xor(values.view(">u2"), np.uint16(0x8000)).astype(np.uint16)
+        return unsigned
     native = values.astype(values.dtype.newbyteorder("="))
     if layout.bscale == 1.0 and layout.bzero == 0.0:
         return native

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,11 @@ from astropy.io import fits
 from ... import __version__
 from ...errors import FrameError
 from ..catalogs.config import CatalogConfig
+from ..executor import Failure
 from ..outcome import Value
 from ..progress import Reporter
+
+__all__ = ["Card", "Context", "Failure", "FrameTask", "GroupResult", "GroupTask", "StepResult", "finish_header"]
 
 Card = tuple[str, Value, str]
 
@@ -89,19 +91,6 @@ class GroupResult:
     product: Path | None = None
     measurements: Mapping[str, Value] = field(default_factory=dict)
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An exception that came out of one item of a map; ``trace`` is for the log."""
-
-    error: BaseException
-    trace: str = ""
-
-    @classmethod
-    def of(cls, error: BaseException) -> Failure:
-        """Return the failure of an exception that was just caught."""
-        return cls(error, "".join(traceback.format_exception(error)))
 
 
 class Context(Protocol):
