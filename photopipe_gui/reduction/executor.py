@@ -95,7 +95,8 @@ class _Base(ABC):
         self.close()
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Let go of the workers; there are none here."""
+        return
 
     def __enter__(self) -> Any:
         return self
@@ -165,12 +166,14 @@ class ProcessExecutor(_Base):
         return index, Failure(RuntimeError(f"a worker process ended unexpectedly ({type(error).__name__})"))
 
     def kill(self) -> None:
+        """End the workers at once; the next use starts new ones."""
         if self._pool is not None:
             with contextlib.suppress(Exception):
                 self._pool.shutdown(wait=False, kill_workers=True)
             self._pool = None
 
     def close(self) -> None:
+        """Wait for what runs and end the workers."""
         if self._pool is not None:
             self._pool.shutdown(wait=True)
             self._pool = None
@@ -209,6 +212,7 @@ class DaskExecutor(_Base):
             self._client.cancel(list(futures))
 
     def close(self) -> None:
+        """Leave the cluster; its workers stay."""
         self._client.close()
 
 

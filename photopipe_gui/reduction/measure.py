@@ -1,9 +1,10 @@
-"""What is measured of a raw frame for choosing: level, scatter, saturation, histogram, preview; stars for science frames."""
+"""What is measured of a raw frame for choosing: level, scatter, saturation, histogram, preview, stars."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ class FrameStats:
     problem: str = ""
 
 
-def preview_of(image: NDArray[np.generic], size: int = PREVIEW) -> NDArray[np.float32]:
+def preview_of(image: NDArray[Any], size: int = PREVIEW) -> NDArray[np.float32]:
     """Return the image averaged down by a whole factor to at most ``size`` px a side (the remainder is cut)."""
     ny, nx = image.shape
     factor = max(1, -(-max(ny, nx) // size))
@@ -69,7 +70,7 @@ def preview_of(image: NDArray[np.generic], size: int = PREVIEW) -> NDArray[np.fl
     return np.asarray(small / np.float32(factor * factor), np.float32)
 
 
-def histogram_of(image: NDArray[np.generic], saturation: float) -> NDArray[np.int64]:
+def histogram_of(image: NDArray[Any], saturation: float) -> NDArray[np.int64]:
     """Return counts in 256 equal bins from 0 to saturation; outliers are counted in the end bins, NaN not at all."""
     top = saturation if math.isfinite(saturation) and saturation > 0 else float(np.nanmax(image, initial=1))
     if image.dtype == np.uint16:
@@ -95,7 +96,7 @@ def measure_row(row: FrameRow) -> FrameStats:
     return measure_image(row, image)
 
 
-def measure_image(row: FrameRow, image: NDArray[np.generic]) -> FrameStats:
+def measure_image(row: FrameRow, image: NDArray[Any]) -> FrameStats:
     """Measure the science area of a row, already read."""
     if image.dtype.kind == "f" and not np.isfinite(image).any():
         return FrameStats(row.frame_id, problem="it holds no finite pixel")
@@ -121,7 +122,7 @@ def measure_image(row: FrameRow, image: NDArray[np.generic]) -> FrameStats:
     )
 
 
-def _stars(image: NDArray[np.generic], row: FrameRow) -> tuple[float, float, float]:
+def _stars(image: NDArray[Any], row: FrameRow) -> tuple[float, float, float]:
     """Return FWHM (px), ellipticity and number of stars."""
     from .core.detect import detect, measure_seeing
 
