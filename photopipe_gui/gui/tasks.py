@@ -1,0 +1,175 @@
+"""What the window asks of the engine: frozen requests, run off the UI thread, answers applied on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import NightError
+from ..instruments import registry
+from ..instruments.model import Instrument
+from ..reduction.executor import Executor, make_executor
+from ..reduction.fitsio import read_layout, read_pixels
+from ..reduction.measure import FrameStats, measure
+from ..reduction.progress import Level, Progress, Reporter
+from ..reduction.scan import scan
+from ..reduction.session import Session, load_session
+from ..reduction.table import FrameRow, FrameTable
+from . import display
+
+_NO_PREVIEW = np.zeros((1, 1), np.float32)
+
+
+class Workers:
+    """The worker processes of each lane, started when first needed and kept."""
+
+    def __init__(self, kind: str = "processes") -> None:
+        self._kind = kind
+        self._lanes: dict[str, Executor] = {}
+
+    def lane(self, name: str) -> Executor:
+        """The executor of a lane (``main``, ``side``)."""
+        if name not in self._lanes:
+            self._lanes[name] = make_executor(self._kind)
+        return self._lanes[name]
+
+    def kill(self, name: str) -> None:
+        """End the processes of a lane at once; the next job gets new ones."""
+        if name in self._lanes:
+            self._lanes.pop(name).kill()
+
+    def close(self) -> None:
+        """End all processes."""
+        for name in tuple(self._lanes):
+            self.kill(name)
+
+
+@dataclass(frozen=True)
+class OpenedNight:
+    """A night that was scanned.
+
+    Attributes
+    ----------
+    instrument : Instrument or None
+        None when the frames are of no known instrument.
+    notes : tuple of str
+        What the observer should know: files left alone, a damaged session.
+    """
+
+    night: Path
+    instrument: Instrument | None
+    table: FrameTable
+    session: Session
+    notes: tuple[str, ...] = ()
+
+
+def open_night(path: Path, instrument: str | None) -> Callable[[Reporter], OpenedNight]:
+    """Return the job that scans a night and reads its session.
+
+    The instrument is the one given, else the one of the session, else what the headers say.
+    """
+
+    def job(reporter: Reporter) -> OpenedNight:
+        night = path.expanduser().absolute()
+        if not night.exists():
+            raise NightError(f"There is no folder {night}. Open the folder that holds the night's raw frames.")
+        if not night.is_dir():
+            raise NightError(f"{night.name} is a file, not a folder. Open the folder that holds the night's raw frames.")
+        session, problem = load_session(night)
+        notes = [problem] if problem else []
+        known = _instrument(night, instrument or session.instrument)
+        if known is None:
+            return OpenedNight(night, None, FrameTable(night, ""), session, tuple(notes))
+        table = scan(night, known, reporter)
+        return OpenedNight(night, known, table, session, (*notes, *table.notes))
+
+    return job
+
+
+def _instrument(night: Path, name: str) -> Instrument | None:
+    if name and name.lower() in registry.names():
+        return registry.get(name)
+    return registry.detect(night)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Statistics of a frame, and its thumbnail as display indices."""
+
+    stats: FrameStats
+    thumbnail: NDArray[np.uint8] | None
+
+
+class _Thumbnails:
+    """A reporter that turns previews into thumbnails in the job's thread, before they reach the screen."""
+
+    def __init__(self, inner: Reporter) -> None:
+        self._inner = inner
+
+    def progress(self, event: Progress) -> None:
+        self._inner.progress(event)
+
+    def message(self, text: str, level: Level = "info") -> None:
+        self._inner.message(text, level)
+
+    def cancelled(self) -> bool:
+        return self._inner.cancelled()
+
+    def result(self, item: object) -> None:
+        if isinstance(item, FrameStats):
+            usable = item.preview.size > 1
+            thumbnail = display.thumbnail_indices(item.preview) if usable else None
+            item = Measured(replace(item, preview=_NO_PREVIEW), thumbnail)
+        self._inner.result(item)
+
+
+def measure_frames(table: FrameTable, executor: Executor | None) -> Callable[[Reporter], int]:
+    """Return the job that measures frames; each comes as a `Measured` result."""
+
+    def job(reporter: Reporter) -> int:
+        return len(measure(table, executor, _Thumbnails(reporter)))
+
+    return job
+
+
+@dataclass(frozen=True)
+class FramePicture:
+    """A frame as the window shows it.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (ny, nx)
+        The science area, in the type on disk.
+    cards : tuple of (str, str)
+        The header, in order.
+    """
+
+    frame_id: str
+    pixels: NDArray[Any]
+    cards: tuple[tuple[str, str], ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Size for the cache."""
+        return int(self.pixels.nbytes) + 100 * len(self.cards)
+
+
+def read_picture(row: FrameRow) -> FramePicture:
+    """Read the science area of a frame (the whole of it when that is unknown) and its header.
+
+    Raises
+    ------
+    FrameError
+        When it cannot be read.
+    """
+    layout = read_layout(row.path)
+    pixels = read_pixels(row.path, row.area, layout)
+    if pixels.dtype != np.uint16:
+        pixels = pixels.astype(np.float32, copy=False)
+    cards = tuple((key, "T" if value is True else "F" if value is False else str(value)) for key, value in layout.cards.items())
+    return FramePicture(row.frame_id, pixels, cards)
