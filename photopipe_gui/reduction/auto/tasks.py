@@ -97,10 +97,13 @@ class Context(Protocol):
     """What a group step has at hand in the driver."""
 
     reporter: Reporter
-    workers: int
     memory_limit: int
     scratch: Path
     catalogs: CatalogConfig
+
+    @property
+    def workers(self) -> int:
+        """Number of workers."""
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any], label: str = "") -> list[Any]:
         """Run ``function(item)`` in the workers, in order; an exception becomes a `Failure` in its place."""
