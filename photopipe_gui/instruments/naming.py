@@ -197,7 +197,8 @@ def rename_night(folder: Path | str, instrument: Instrument) -> list[Rename]:
     pattern = instrument.naming.pattern
     if pattern is None:
         return []
-    _finish_interrupted(folder)
+    if folder.is_dir():
+        _finish_interrupted(folder)
     files = fits_files(folder)
     taken = {path.name for path in files}
     done: list[Rename] = []
