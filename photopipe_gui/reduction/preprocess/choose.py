@@ -285,7 +285,7 @@ def choose_science(
     )
     lists = copy_science(model, table, selection, Path(targetdir).expanduser().resolve(), LogReporter())
     if save_select:
-        save_selection(lists, night, "object")
+        save_selection(lists, night, "science")
     return lists
 
 
