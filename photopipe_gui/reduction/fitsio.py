@@ -6,16 +6,18 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import FrameError, NightError
 from ..instruments.cards import Area, Card, Unparsable
 from ..instruments.rawheader import Layout, parse_value, read_layout
 from .frame import Frame
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 __all__ = [
     "Area",
@@ -95,6 +97,8 @@ def read_pixels(path: Path | str, area: Area | None = None, layout: Layout | Non
 
 def _astropy_image(path: Path) -> NDArray[Any]:
     """Read a tile-compressed image."""
+    from astropy.io import fits
+
     try:
         with fits.open(path, memmap=False) as hdus:
             for hdu in hdus:
@@ -113,6 +117,8 @@ def read_header(path: Path | str) -> fits.Header:
     FrameError
         When it cannot be read.
     """
+    from astropy.io import fits
+
     try:
         return fits.Header.fromfile(str(path), endcard=True, padding=True)
     except Exception as error:
@@ -140,6 +146,8 @@ def read_frame(path: Path | str) -> Frame:
 
 def read_extension(path: Path | str, name: str) -> NDArray[Any] | None:
     """Return the image extension of that name of one of our products, or None."""
+    from astropy.io import fits
+
     path = Path(path)
     try:
         with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
@@ -209,6 +217,8 @@ def write_image(
     durable: bool = False,
 ) -> None:
     """Write an image (and named image extensions) atomically as FITS, in the type it has."""
+    from astropy.io import fits
+
     primary = fits.PrimaryHDU(np.ascontiguousarray(image), header)
     hdus: list[Any] = [primary]
     hdus += [fits.ImageHDU(np.ascontiguousarray(plane), name=name) for name, plane in (extensions or {}).items()]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 FloatImage = NDArray[np.float32]
 MaskImage = NDArray[np.uint8]
