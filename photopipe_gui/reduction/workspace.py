@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from ..errors import NightError
 from ..instruments.header import safe_name
+from ..instruments.rawheader import read_layout
 from .digest import is_ours
 
 CALIBRATION, SELECTED, REDUCED, COADD = "calibration", "selected", "reduced", "coadd"
@@ -18,6 +20,11 @@ REPORT = "photopipe_report.json"
 #: Folders below ``reduced`` for frames that leave the run at the zero point.
 DROPPED_FOLDERS = ("badzptfit", "badflxsc")
 _INTERMEDIATE = re.compile(r"^(p|fp|sfp|z?sfp|az?sfp|taz?sfp|sky-).*\.fits$")
+
+
+def _group_of(coadd: Path) -> tuple[str, str]:
+    cards = read_layout(coadd).cards
+    return str(cards.get("TARGNAME", "")), str(cards.get("FILTER", ""))
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,17 @@ class Workspace:
         """Return the coadds by name, without their weight maps and catalogues."""
         found = self.coadds.glob("coadd*.fits") if self.coadds.is_dir() else []
         return sorted(path for path in found if not path.name.endswith((".weight.fits", ".cat.fits")))
+
+    def remove_superseded(self, coadd: Path) -> list[str]:
+        """Remove our older coadds of the same target and filter, with what lies beside them; return their names."""
+        group = _group_of(coadd)
+        removed = []
+        for path in self.find_coadds():
+            if path != coadd and is_ours(path) and _group_of(path) == group:
+                for companion in path.parent.glob(f"{glob.escape(path.name[:-5])}.*"):
+                    companion.unlink()
+                removed.append(path.name)
+        return removed
 
     def make_folders(self) -> None:
         """Make the folders for products.

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import Cancelled, FrameError, NightError
-from ..digest import recorded_digest
 from ..executor import Executor, Failure
 from ..outcome import Outcome, Status, Value
 from ..progress import Progress, Reporter, check_cancelled
@@ -34,7 +33,6 @@ from .state import (
 from .tasks import FrameTask, GroupResult, GroupTask, StepResult
 
 _log = logging.getLogger(__name__)
-_SAVE_EVERY = 2.0
 
 
 def run(plan: RunPlan, executor: Executor, reporter: Reporter) -> RunReport:
@@ -235,6 +233,8 @@ def _group_step(state: RunState, spec: StepSpec) -> None:
             state.skies[key] = product
         if product is not None and spec.name == "stack":
             state.report.coadds.append(str(product))
+            for gone in state.plan.workspace.remove_superseded(product):
+                state.context.reporter.message(f"{gone} is superseded by {product.name} and was removed.", "info")
 
 
 def _run_group(state: RunState, spec: StepSpec, group: GroupTask) -> Path | None:
@@ -286,6 +286,3 @@ def _settle_group(state: RunState, spec: StepSpec, group: GroupTask, result: Gro
     )
     if result.reason:
         state.context.reporter.message(f"{spec.name} {group.key}: {result.reason}", "warning")
-
-
-__all__ = ["DriverContext", "recorded_digest", "run"]
