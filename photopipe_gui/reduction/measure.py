@@ -18,6 +18,7 @@ from .table import FrameRow, FrameTable
 
 PREVIEW = 192
 HISTOGRAM_BINS = 256
+MAX_LISTED = 5000
 _CHUNK = 4
 
 
@@ -31,6 +32,8 @@ class FrameStats:
         DN; NaN when the frame cannot be read.
     n_saturated, n_pixels : int
         Pixels at or above saturation, and pixels in all.
+    saturated : ndarray of int64
+        Flat indices into the area of the saturated pixels; empty when there are more than `MAX_LISTED`.
     histogram : ndarray of int64, shape (256,)
         Counts in equal bins from 0 to the saturation level; what lies outside is in the first and last bins.
     preview : ndarray of float32
@@ -50,6 +53,7 @@ class FrameStats:
     n_pixels: int = 0
     histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(HISTOGRAM_BINS, np.int64))
     preview: NDArray[np.float32] = field(default_factory=lambda: np.zeros((1, 1), np.float32))
+    saturated: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     fwhm: float = math.nan
     ellipticity: float = math.nan
     n_stars: float = math.nan
@@ -101,7 +105,9 @@ def measure_image(row: FrameRow, image: NDArray[Any]) -> FrameStats:
     if image.dtype.kind == "f" and not np.isfinite(image).any():
         return FrameStats(row.frame_id, problem="it holds no finite pixel")
     median = float(np.median(image)) if image.dtype.kind != "f" else float(np.nanmedian(image))
-    saturated = int(np.count_nonzero(image >= row.saturation)) if math.isfinite(row.saturation) else 0
+    full = image >= row.saturation if math.isfinite(row.saturation) else np.zeros(image.shape, bool)
+    n_saturated = int(np.count_nonzero(full))
+    listed = np.flatnonzero(full) if 0 < n_saturated <= MAX_LISTED else np.zeros(0, np.int64)
     fwhm = ellipticity = n_stars = math.nan
     if row.ftype == "object":
         fwhm, ellipticity, n_stars = _stars(image, row)
@@ -111,10 +117,11 @@ def measure_image(row: FrameRow, image: NDArray[Any]) -> FrameStats:
         robust_sigma(image),
         float(np.nanmin(image)),
         float(np.nanmax(image)),
-        saturated,
+        n_saturated,
         int(image.size),
         histogram_of(image, row.saturation),
         preview_of(image),
+        listed,
         fwhm,
         ellipticity,
         n_stars,

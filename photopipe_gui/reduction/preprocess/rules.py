@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...errors import UsageError
-from ..measure import FrameStats
+from ..measure import MAX_LISTED, FrameStats
 from ..selection import Selection, Verdict
 from ..table import FrameRow, FrameTable
 
@@ -18,13 +21,11 @@ class Limits:
     """Limits on a frame's median, as fractions of the saturation level, and whether saturated pixels reject it.
 
     A frame is kept when its median lies strictly between ``amin`` and ``amax``; 0 and 1 set no limit.
-    ``allowed_saturated`` is the number of saturated pixels that ``reject_sat`` still lets pass.
     """
 
     amin: float = 0.0
     amax: float = 1.0
     reject_sat: bool = False
-    allowed_saturated: int = 0
 
     def __post_init__(self) -> None:
         if not (0 <= self.amin <= 1 and 0 <= self.amax <= 1):
@@ -32,6 +33,8 @@ class Limits:
         if self.amin >= self.amax:
             raise UsageError(f"amin ({self.amin:g}) must be below amax ({self.amax:g}).")
 
+
+_LEVEL_RANGE = 1.5
 
 DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
@@ -49,8 +52,34 @@ def percent(fraction: float) -> str:
     return f"{value:.0f} %" if value >= 10 or value == round(value) else f"{value:.1f} %"
 
 
-def judge(row: FrameRow, stats: FrameStats | None, limits: Limits) -> Verdict:
-    """Return the verdict of the rules on one row, with its reason in words."""
+def hot_pixels(frames: Sequence[tuple[FrameRow, FrameStats]]) -> NDArray[np.int64]:
+    """Return the pixels that are saturated at every light level: hot ones, no reason to reject a frame.
+
+    They can be told only when the group has three frames or more whose medians differ by half or more.
+
+    Parameters
+    ----------
+    frames : sequence of (FrameRow, FrameStats)
+        Frames of one camera, channel and filter.
+
+    Returns
+    -------
+    ndarray of int64
+        Flat indices into the area; empty when nothing can be said.
+    """
+    usable = [stats for row, stats in frames if not stats.problem and stats.n_saturated <= MAX_LISTED]
+    medians = [stats.median for stats in usable]
+    none = np.zeros(0, np.int64)
+    if len(usable) < 3 or min(medians) <= 0 or max(medians) < _LEVEL_RANGE * min(medians):
+        return none
+    hot = usable[0].saturated
+    for stats in usable[1:]:
+        hot = np.intersect1d(hot, stats.saturated, assume_unique=True)
+    return hot
+
+
+def judge(row: FrameRow, stats: FrameStats | None, limits: Limits, n_hot: int = 0) -> Verdict:
+    """Return the verdict of the rules on one row, with its reason in words; ``n_hot`` saturated pixels are hot ones."""
     if row.problem:
         return Verdict(False, "rule", f"cannot be used: {row.problem}")
     if stats is None:
@@ -72,10 +101,27 @@ def judge(row: FrameRow, stats: FrameStats | None, limits: Limits) -> Verdict:
     if fraction >= 1 or (limits.amax < 1 and fraction >= limits.amax):
         bound = f"not below amax {percent(limits.amax)}" if limits.amax < 1 else "full well"
         return Verdict(False, "rule", f"SATURATED: median {percent(fraction)} of saturation, {bound}")
-    if limits.reject_sat and stats.n_saturated > limits.allowed_saturated:
-        pixels = "1 saturated pixel" if stats.n_saturated == 1 else f"{stats.n_saturated} saturated pixels"
+    n_saturated = stats.n_saturated - n_hot
+    if limits.reject_sat and n_saturated > 0:
+        pixels = "1 saturated pixel" if n_saturated == 1 else f"{n_saturated} saturated pixels"
         return Verdict(False, "rule", f"SATURATED: {pixels}")
     return Verdict(True)
+
+
+def _kind(row: FrameRow) -> tuple[str, int, str, str]:
+    return row.ftype, row.camera, row.channel, row.filter
+
+
+def _hot_counts(
+    table: FrameTable, stats: Mapping[str, FrameStats], limits: Mapping[str, Limits]
+) -> dict[tuple[str, int, str, str], int]:
+    """Return the number of hot pixels of each kind of frame that is judged by its saturated pixels."""
+    kinds: dict[tuple[str, int, str, str], list[tuple[FrameRow, FrameStats]]] = {}
+    for row in table:
+        measured = stats.get(row.frame_id)
+        if measured is not None and limits.get(row.ftype, DEFAULT_LIMITS[row.ftype]).reject_sat and not row.problem:
+            kinds.setdefault(_kind(row), []).append((row, measured))
+    return {kind: len(hot_pixels(frames)) for kind, frames in kinds.items()}
 
 
 def decide(
@@ -96,8 +142,10 @@ def decide(
         The observer's own verdicts: True keeps, False rejects; they win over every rule.
     """
     verdicts = {}
+    hot = _hot_counts(table, stats, limits)
     for row in table:
-        by_rule = judge(row, stats.get(row.frame_id), limits.get(row.ftype, DEFAULT_LIMITS[row.ftype]))
+        bounds = limits.get(row.ftype, DEFAULT_LIMITS[row.ftype])
+        by_rule = judge(row, stats.get(row.frame_id), bounds, hot.get(_kind(row), 0))
         if row.frame_id in hand:
             keep = hand[row.frame_id]
             note = "kept by hand" if keep else "rejected by hand"

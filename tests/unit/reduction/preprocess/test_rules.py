@@ -1,5 +1,7 @@
 """Verdicts of the rules, and the observer's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,16 @@ def test_preview_keeps_the_level():
     assert max(small.shape) <= 192
     assert small.mean() == pytest.approx(1000, rel=1e-3)
     assert preview_of(np.full((3, 500), 7, np.uint16)).mean() == 7
+
+
+def test_pixels_saturated_at_every_level_are_hot_and_reject_nothing():
+    rows = tuple(_row(name) for name in "abcd")
+    saturated = {"a": [7, 9], "b": [7, 9], "c": [7, 8, 9], "d": [7, 9]}
+    levels = {"a": 2500, "b": 4000, "c": 5000, "d": 6000}
+    stats = {n: FrameStats(n, levels[n], n_saturated=len(s), saturated=np.array(s)) for n, s in saturated.items()}
+    limits = {"flat": Limits(0.2, 0.8, True)}
+    verdicts = decide(FrameTable(None, "ratir", rows), stats, limits, {}).verdicts
+    assert {name: verdict.keep for name, verdict in verdicts.items()} == {"a": True, "b": True, "c": False, "d": True}
+    assert verdicts["c"].reason == "SATURATED: 1 saturated pixel"
+    same_level = {name: replace(one, median=5000) for name, one in stats.items()}
+    assert not any(v.keep for v in decide(FrameTable(None, "ratir", rows), same_level, limits, {}).verdicts.values())
