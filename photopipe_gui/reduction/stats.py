@@ -63,10 +63,18 @@ def robust_sigma(a: ArrayLike) -> float:
     (Mosteller & Tukey 1977; the ROBUST_SIGMA of the IDL Astronomy Library). Where more than half the values are equal,
     s is the mean absolute deviation / 0.8.
     """
+    return median_and_sigma(a)[1]
+
+
+def median_and_sigma(a: ArrayLike) -> tuple[float, float]:
+    """Return `median` and `robust_sigma` together, for less than both."""
     values, counts = _levels(a)
     centre = _median(values, counts)
-    if not math.isfinite(centre):
-        return math.nan
+    return centre, _sigma_about(values, counts, centre) if math.isfinite(centre) else math.nan
+
+
+def _sigma_about(values: NDArray[Any], counts: NDArray[np.float64] | None, centre: float) -> float:
+    """Return the biweight sigma about a centre."""
     number = values.size if counts is None else int(counts.sum())
     deviation: NDArray[Any] = values - values.dtype.type(centre)
     deviation = np.abs(deviation, out=deviation)
@@ -136,8 +144,9 @@ def _moments(ordered: NDArray[Any], counts: NDArray[np.float64] | None) -> Clipp
     if counts is not None:
         number = counts.sum()
         mean = float(ordered @ counts / number)
-        return ClippedStats(mean, _weighted_median(ordered, counts),
-                            math.sqrt(float(np.square(ordered - mean) @ counts) / number))
+        return ClippedStats(
+            mean, _weighted_median(ordered, counts), math.sqrt(float(np.square(ordered - mean) @ counts) / number)
+        )
     middle = ordered.size // 2
     centre = float(ordered[middle]) if ordered.size % 2 else 0.5 * (float(ordered[middle - 1]) + float(ordered[middle]))
     shifted = ordered - ordered.dtype.type(centre)

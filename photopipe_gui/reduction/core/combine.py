@@ -162,8 +162,8 @@ def combine(
     method : {'median', 'clip', 'winsor'}
         ``median``: of the values, NaN left out. ``clip``: weighted mean of the values within `low` and `high` sigma of
         the median, sigma from the order statistics of the pixel and its neighbourhood (`noise.moderated_sigma`), so
-        that an outlier does not hide itself; the median where nothing is left. ``winsor``: the same, but outlying values are
-        set to the limit.
+        that an outlier does not hide itself; the median where nothing is left. ``winsor``: the same, but outlying
+        values are set to the limit.
     low, high : float
         Limits in units of the noise of a frame.
     bias, dark : Source, optional
@@ -192,7 +192,7 @@ def combine(
     counts = np.dtype(np.uint8 if len(inputs) < 256 else np.uint16)
     target = Combined(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, counts))
     fixed = target.image.nbytes + target.uncertainty.nbytes + target.count.nbytes
-    size, threads = _strip_size(recipe.bytes_per_pixel, memory_limit - fixed, workers or _processors())
+    size, threads = _strip_size(recipe.bytes_per_pixel, memory_limit - fixed, workers or processors())
     tiles = list(_tiles(shape, size))
     tallies = np.zeros((len(tiles), 4, len(inputs)))
     _run(tiles, lambda: StripWorker(recipe, size, target), tallies, min(threads, len(tiles)), tick)
@@ -215,11 +215,13 @@ def _check(inputs: Sequence[Input], method: str, *planes: Source | None) -> None
         raise ValueError(f"images of different shapes: {', '.join(map(str, sorted(shapes)))}")
     for item in inputs:
         if not (item.scale > 0 and item.noise > 0 and np.isfinite([item.scale, item.noise, item.exposure]).all()):
-            raise ValueError(f"scale {item.scale}, noise {item.noise} and exposure {item.exposure} of an input must be "
-                             "finite, scale and noise positive")
+            raise ValueError(
+                f"scale {item.scale}, noise {item.noise} and exposure {item.exposure} of an input must be "
+                "finite, scale and noise positive"
+            )
 
 
-def _processors() -> int:
+def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -63,8 +63,19 @@ class Recipe:
         floor = 0.0
         if all(each.kind in "ui" for each in types):
             floor = 0.5 if plain else 0.5 / float(np.median([item.scale for item in inputs]))
-        return cls(inputs, method, low, high, bias, dark, kind if plain else np.dtype(np.float32), noise, noise**-2.0,
-                   spread_to_sigma(len(inputs), noise), floor)
+        return cls(
+            inputs,
+            method,
+            low,
+            high,
+            bias,
+            dark,
+            kind if plain else np.dtype(np.float32),
+            noise,
+            noise**-2.0,
+            spread_to_sigma(len(inputs), noise),
+            floor,
+        )
 
     @property
     def in_stored_unit(self) -> bool:
@@ -191,7 +202,11 @@ class StripWorker:
         return np.fmax(sigma, least, out=least)
 
     def _mean_and_tally(
-        self, planes: list[NDArray[Any]], median: FloatArray, sigma: FloatArray, valid: NDArray[np.float64] | None,
+        self,
+        planes: list[NDArray[Any]],
+        median: FloatArray,
+        sigma: FloatArray,
+        valid: NDArray[np.float64] | None,
         tally: NDArray[np.float64],
     ) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
         """Return image, uncertainty and count of the strip, and note what each input gave."""
@@ -247,7 +262,12 @@ class StripWorker:
         return rejected
 
     def _result(
-        self, median: FloatArray, sigma: FloatArray, total: FloatArray, weight: FloatArray, count: NDArray[Any],
+        self,
+        median: FloatArray,
+        sigma: FloatArray,
+        total: FloatArray,
+        weight: FloatArray,
+        count: NDArray[Any],
         valid: NDArray[np.float64] | None,
     ) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
         """Turn the sums into the image and its standard error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import FrameError
 from ..core.combine import Tile
-from ..fitsio import Area, Layout, read_layout, read_pixels
+from ..fitsio import Area, Card, Layout, read_layout, read_pixels
 
 _MOST_OPEN = 200  # files held open at once by the sources of one process
 _open_files = threading.BoundedSemaphore(_MOST_OPEN)
@@ -45,8 +46,11 @@ class FitsSource:
         self._area = Area(*area) if area is not None else Area(0, ny, 0, nx)
         y0, y1, x0, x1 = self._area
         if not (0 <= y0 < y1 <= ny and 0 <= x0 < x1 <= nx):
-            raise FrameError(self.path, f"the image is {nx} x {ny} px and does not hold the area x {x0}-{x1}, y {y0}-{y1}",
-                             "It was read out with another window or binning; leave it out.")
+            raise FrameError(
+                self.path,
+                f"the image is {nx} x {ny} px, without the area x {x0}-{x1}, y {y0}-{y1}",
+                "It was read out with another window or binning; leave it out.",
+            )
         self._row = nx
         self._file = -1
         self._held = False
@@ -65,6 +69,11 @@ class FitsSource:
             self._file = os.dup(unpacked.fileno())
         self._layout = layout._replace(bzero=0.0, bscale=1.0)
         return pixels.dtype, 0
+
+    @property
+    def cards(self) -> Mapping[str, Card]:
+        """Header cards."""
+        return self._layout.cards
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -112,7 +121,7 @@ class FitsSource:
             out[...] = part * self._layout.bscale + self._layout.bzero
 
     def _fill(self, raw: NDArray[Any], position: int) -> None:
-        wanted = memoryview(raw).cast("B")
+        wanted = raw.reshape(-1).view(np.uint8).data
         try:
             if self._file < 0:
                 self._open()
