@@ -183,7 +183,14 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
-def _catalogs(params: AutoprocParams) -> CatalogConfig:
+def catalog_config(params: AutoprocParams) -> CatalogConfig:
+    """Return where reference catalogues are looked for.
+
+    Raises
+    ------
+    UsageError
+        When a catalogue file does not exist.
+    """
     for name in ("refcat", "customcat"):
         value = getattr(params, name)
         if value and not Path(value).expanduser().is_file():
@@ -238,7 +245,7 @@ def plan(workspace: Workspace, params: AutoprocParams) -> RunPlan:
         steps,
         params,
         step_parameters(params),
-        _catalogs(params),
+        catalog_config(params),
         tuple(_missing(frames, workspace, steps)),
         tuple(_warnings(frames, workspace, steps)),
     )
