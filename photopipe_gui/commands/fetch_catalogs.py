@@ -10,8 +10,9 @@ from ..errors import NightError
 from .common import Cams, InstrumentName, Night, Quiet, cameras, night_folder, working
 from .session import DONE, FRAMES_LOST
 
-HELP = """Asks for positions (Gaia DR3) and magnitudes (by filter: SDSS, Pan-STARRS1, APASS, 2MASS) round every pointing of
-the night's science frames, and keeps the answers in the user's cache, where reduce finds them, with --offline too."""
+HELP = """Asks for positions (Gaia DR3) and magnitudes (by filter: SDSS, Pan-STARRS1, APASS, 2MASS) round every
+pointing of the night's science frames, and keeps the answers in the user's cache, where reduce finds them, with
+--offline too."""
 
 
 def command(

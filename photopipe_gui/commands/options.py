@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 import typer
 
-HELP = (
-    """The names are for photopipe-gui reduce NIGHT --set step.option=value; the window's form shows the same ones."""
-)
+HELP = "They are for photopipe-gui reduce NIGHT --set step.option=value; the window's form shows the same ones."
 
 
 def command(
@@ -25,9 +24,9 @@ def command(
     from .summary import print_table
 
     for spec in STEPS if step is None else (one_step(step),):
-        rows = []
+        rows, defaults = [], {field.name: field.default for field in dataclasses.fields(spec.params)}
         for name, described in options_of(spec.params).items():
-            default = spec.params.__dataclass_fields__[name].default
+            default = defaults[name]
             limits = [f"{value:g}" if value is not None else "" for value in (described.low, described.high)]
             between = " to ".join(limits) if any(limits) else ""
             rows.append((f"{spec.name}.{name}", str(default), between, help_of(described)))
