@@ -31,6 +31,8 @@ class Limits:
         Error of its rotation, degrees.
     scale : float
         Relative error of its scale.
+    mirror : bool
+        Try the other parity too.
     wide : bool
         After the above failed, search the whole catalogue in any rotation.
     wide_scale : float
@@ -39,15 +41,19 @@ class Limits:
         A solution is accepted when the probability that any wrong one matches as well is bounded below 10 to this.
     highest_order : int
         Highest order of the distortion fitted.
+    rigid_below : int
+        With fewer pairs the linear map has no shear.
     """
 
     pointing: float = 3.0
     rotation: float = 5.0
     scale: float = 0.03
+    mirror: bool = True
     wide: bool = True
     wide_scale: float = 0.1
     log10_false: float = -7.0
     highest_order: int = HIGHEST_ORDER
+    rigid_below: int = 8
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ class Solution:
     plane_pairs : tuple of ndarray
         Positions of the used pairs in the guess's plane (n, 2), in the tangent plane (n, 2), px, and sigma (n,): what a
         distortion common to several frames is fitted to.
+    plane_corners : ndarray, shape (m, 2)
+        Points that span the frame in the guess's plane, px.
     """
 
     wcs: Any
@@ -95,6 +103,7 @@ class Solution:
     scale: float
     flipped: bool
     plane_pairs: tuple[Floats, Floats, Floats]
+    plane_corners: Floats
 
 
 @dataclass(frozen=True)
@@ -234,6 +243,8 @@ def _search(here: Floats, stars: Floats, plane: _Plane, limits: Limits) -> tuple
     expected = Prior(0j, shift, np.radians(limits.rotation), near, False, size)
     mirrored = Prior(0j, shift, np.pi, near, True, size)
     attempts = [(expected, LADDER[:3]), (mirrored, LADDER[:3]), (expected, LADDER[3:]), (mirrored, LADDER[3:])]
+    if not limits.mirror:
+        attempts = attempts[::2]
     if limits.wide:
         far = (1 / (1 + limits.wide_scale), 1 + limits.wide_scale)
         attempts.append((Prior(0j, float(np.abs(w).max()), np.pi, far, True, size), LADDER[:3]))
@@ -298,7 +309,7 @@ def _refine(
         if highest > 1 and turn > 0:
             order = choose_order(here[source], stars[star], errors[source], corners, min(highest, order + 2))
         fit = fit_surface(here[source], stars[star], errors[source], order, corners, fixed=distortion,
-                          rigid=len(source) < 8)
+                          rigid=len(source) < limits.rigid_below)
         moved = fit.surface(base)
         spread = float(np.hypot(*fit.rms))
         radius = float(np.clip(4.0 * spread, 1.0, max(match.radius, 3.0) if turn < 4 else 1.3 * radius))
@@ -327,5 +338,5 @@ def _solution(
     return Solution(
         wcs, float(rms[0]), float(rms[1]), int(fit.used.sum()), index[0], index[1], order, match.log10_false,
         float(np.hypot(*(moved[middle] - base[middle])) * plane.scale * 3600), float(np.degrees(np.angle(turn))),
-        float(np.sqrt(abs(np.linalg.det(matrix)))), flipped, pairs,
+        float(np.sqrt(abs(np.linalg.det(matrix)))), flipped, pairs, plane.sources(frame_points(plane.shape)),
     )

@@ -1,0 +1,314 @@
+"""What the astrometry step does in the workers: detect, solve, find the common distortion, write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....errors import FrameError
+from ...core.detect import detect, measure_seeing
+from ...core.distortion import Surface, common_distortion
+from ...core.skyplane import frame_points, from_plane, to_plane
+from ...core.wcsfit import Limits, Refusal, Solution, solve
+from ...fitsio import read_frame, write_frame
+from ...frame import Mask
+from ..tasks import FrameTask, StepResult, finish_header
+from ..wcsheader import Cards, guess_cards, guesses, moved_to, solution_cards, wcs_of, with_solution
+
+Floats = NDArray[np.float64]
+
+_UNUSABLE = int(Mask.BAD | Mask.NODATA | Mask.COSMIC)
+FEWEST = 5
+
+
+@dataclass(frozen=True)
+class DetectJob:
+    """A frame to detect stars in."""
+
+    path: Path
+    threshold: float
+    most: int
+
+
+@dataclass(frozen=True)
+class Stars:
+    """The stars of a frame and what its header says of its place.
+
+    Attributes
+    ----------
+    x, y, flux, sigma : ndarray
+        Brightest first, zero-based px; sigma in px.
+    seeing : float
+        FWHM, px; NaN without stars.
+    shape : tuple
+        Rows and columns.
+    cards : dict
+        First guess, see `wcsheader.guess_cards`.
+    year : float
+        Julian year of the exposure, NaN when unknown.
+    centre : tuple of float or None
+        Sky position of the frame's centre by the first guess, degrees.
+    radius : float
+        Half the diagonal, degrees.
+    scale : float
+        Degrees per pixel by the guess.
+    turn : float
+        Angle of the x axis on the sky by the guess, degrees.
+    """
+
+    x: Floats
+    y: Floats
+    flux: Floats
+    sigma: Floats
+    seeing: float
+    shape: tuple[int, int]
+    cards: Cards
+    year: float
+    centre: tuple[float, float] | None
+    radius: float
+    scale: float
+    turn: float
+
+    @property
+    def n(self) -> int:
+        """Number of stars."""
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class SolveJob:
+    """A frame to solve against positions that are true for its epoch.
+
+    ``shared`` is a WCS of the same camera (cards), whose scale, rotation and distortion serve better than the header's.
+    """
+
+    stars: Stars
+    ra: Floats
+    dec: Floats
+    mag: Floats | None
+    limits: Limits
+    distortion: Surface | None = None
+    shared: Cards | None = None
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A frame's solution as plain values."""
+
+    cards: Cards
+    rms1: float
+    rms2: float
+    matched: int
+    shift: float
+    rotation: float
+    flipped: bool
+    order: int
+    pairs: tuple[Floats, Floats, Floats]
+    corners: Floats
+
+
+@dataclass(frozen=True)
+class WriteJob:
+    """A product to write."""
+
+    task: FrameTask
+    solved: Solved
+    catalogue: str
+    seeing: float
+    n_stars: int
+    history: str
+    group: int
+    note: str
+
+
+def year_of(date: str) -> float:
+    """Return the Julian year of an ISO date, NaN when it is none."""
+    from astropy.time import Time
+
+    try:
+        return float(Time(date.strip().rstrip("Z"), scale="utc").jyear)
+    except Exception:
+        return float("nan")
+
+
+def detect_frame(job: DetectJob) -> Stars:
+    """Find a frame's stars.
+
+    Raises
+    ------
+    FrameError
+        When the file cannot be read.
+    """
+    frame = read_frame(job.path)
+    found = detect(
+        frame.image, frame.mask & _UNUSABLE, threshold=job.threshold, gain=_positive(frame.header.get("GAIN")),
+        saturated=(frame.mask & int(Mask.SATURATED)) != 0,
+    )
+    found = found.take(slice(job.most))
+    shape = (int(frame.image.shape[0]), int(frame.image.shape[1]))
+    cards = guess_cards(frame.header)
+    centre, radius, scale, turn = _geometry(cards, shape)
+    # A saturated or blended star's place is worth less than its light says.
+    worse = np.where(found.flags & 4, 0.3, np.where(found.flags & 2, 0.1, 0.0))
+    sigma = np.hypot(np.clip(found.centroid_sigma(), 0.01, 2.0), worse)
+    return Stars(found.x, found.y, found.flux, sigma, measure_seeing(found), shape, cards,
+                 year_of(str(frame.header.get("DATE-OBS", ""))), centre, radius, scale, turn)
+
+
+def _positive(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) and number > 0 else None
+
+
+def _geometry(cards: Cards, shape: tuple[int, int]) -> tuple[tuple[float, float] | None, float, float, float]:
+    """Return centre, half diagonal, scale in degrees, and angle by the first guess."""
+    options = guesses(cards, shape)
+    scale = _positive(cards.get("PIXSCALE")) or 0.3
+    if not options:
+        return None, 0.5 * float(np.hypot(*shape)) * scale / 3600, scale / 3600, 0.0
+    wcs = options[0]
+    matrix = wcs.pixel_scale_matrix
+    step = float(np.sqrt(abs(np.linalg.det(matrix))))
+    middle = wcs.all_pix2world([(shape[1] - 1) / 2], [(shape[0] - 1) / 2], 0)
+    turn = float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
+    return (float(middle[0][0]), float(middle[1][0])), 0.5 * float(np.hypot(*shape)) * step, step, turn
+
+
+def first_guesses(stars: Stars, shared: Cards | None = None) -> list[Any]:
+    """Return the frame's first guesses; with a shared WCS that one, moved to where each guess puts the frame."""
+    own = guesses(stars.cards, stars.shape)
+    if shared is None:
+        return own
+    model = wcs_of(shared)
+    if not own:
+        return [model]
+    x, y = (stars.shape[1] - 1) / 2, (stars.shape[0] - 1) / 2
+    here = [float(v[0]) for v in model.all_pix2world([x], [y], 0)]
+    moved = []
+    for guess in own:
+        ra, dec = (float(v[0]) for v in guess.all_pix2world([x], [y], 0))
+        xi, eta = to_plane(np.array([model.wcs.crval[0]]), np.array([model.wcs.crval[1]]), here[0], here[1])
+        crval = from_plane(xi, eta, ra, dec)
+        moved.append(moved_to(model, float(crval[0][0]), float(crval[1][0])))
+    return moved
+
+
+def solve_frame(job: SolveJob) -> Solved | Refusal:
+    """Solve a frame from each of its first guesses in turn."""
+    stars = job.stars
+    if stars.n < FEWEST:
+        return Refusal(f"{stars.n} stars found, {FEWEST} needed")
+    options = first_guesses(stars, job.shared)
+    if not options:
+        return Refusal("the header tells neither a position nor a WCS")
+    answer: Solution | Refusal = Refusal("not tried")
+    for guess in options:
+        tried = solve(stars.x, stars.y, stars.flux, job.ra, job.dec, job.mag, guess, stars.shape, job.limits,
+                      sigma=stars.sigma, distortion=job.distortion)
+        if isinstance(tried, Solution):
+            return as_solved(tried)
+        if isinstance(answer, Refusal) and (answer.reason == "not tried" or tried.log10_false < answer.log10_false):
+            answer = tried
+    assert isinstance(answer, Refusal)
+    return answer
+
+
+def as_solved(solution: Solution) -> Solved:
+    """Return a solution as plain values."""
+    return Solved(
+        solution_cards(solution.wcs), solution.rms1, solution.rms2, solution.n_matched, solution.shift,
+        solution.rotation, solution.flipped, solution.order, solution.plane_pairs, solution.plane_corners,
+    )
+
+
+def unsolved(stars: Stars) -> Solved:
+    """Return the first guess as it stands, for a frame that all others are tied to."""
+    options = first_guesses(stars)
+    if not options:
+        from ...core.skyplane import linear_wcs
+
+        centre = ((stars.shape[1] + 1) / 2, (stars.shape[0] + 1) / 2)
+        options = [linear_wcs(0.0, 0.0, centre, np.array([[-1.0, 0.0], [0.0, 1.0]]) * stars.scale)]
+    cards = _as_tan(options[0], stars.shape)
+    none = np.zeros((0, 2))
+    return Solved(cards, float("nan"), float("nan"), 0, 0.0, 0.0, False, 1, (none, none, np.zeros(0)), none)
+
+
+def _as_tan(guess: Any, shape: tuple[int, int]) -> Cards:
+    """Write any guess in the form of the solutions."""
+    from ...core.skyplane import has_distortion, wcs_from_grid
+
+    curved = has_distortion(guess, shape)
+    grid = frame_points(shape, 21 if curved else 5)
+    ra, dec = guess.all_pix2world(grid[:, 0], grid[:, 1], 0)
+    return solution_cards(wcs_from_grid(shape, grid, ra, dec, 3 if curved else 1))
+
+
+@dataclass(frozen=True)
+class DistortionJob:
+    """Pairs of all frames of a camera, and its shape and scale."""
+
+    pairs: tuple[tuple[Floats, Floats, Floats], ...]
+    corners: Floats
+
+
+def find_common_distortion(job: DistortionJob) -> Surface | None:
+    """Return the distortion that the frames share."""
+    return common_distortion(job.pairs, job.corners)
+
+
+def write_solution(job: WriteJob) -> StepResult:
+    """Write the product: the same pixels and mask under the new WCS.
+
+    Raises
+    ------
+    FrameError
+        When the frame cannot be read.
+    """
+    frame = read_frame(job.task.source)
+    header = with_solution(frame.header, job.solved.cards)
+    measured: dict[str, float | int | str | bool] = {}
+    if np.isfinite(job.solved.rms1):
+        header["ASTRRMS1"] = (job.solved.rms1, "residual of the stars used along RA, deg")
+        header["ASTRRMS2"] = (job.solved.rms2, "residual of the stars used along Dec, deg")
+        measured.update(ASTRRMS1=job.solved.rms1, ASTRRMS2=job.solved.rms2)
+    header["ASTRNMAT"] = (job.solved.matched, "stars used for the WCS")
+    header["ASTRCAT"] = (job.catalogue[:60], "reference positions of the WCS")
+    header["ASTRORD"] = (job.solved.order, "order of the map fitted on the first guess")
+    measured.update(ASTRNMAT=job.solved.matched, ASTRCAT=job.catalogue[:60], NSTARS=job.n_stars)
+    if job.group:
+        header["ASTRGRP"] = (job.group, "frames of one number are aligned to each other")
+        measured["ASTRGRP"] = job.group
+    if np.isfinite(job.seeing):
+        header["SEEFWHM"] = (round(job.seeing, 3), "FWHM of the stars, px")
+        measured["FWHM"] = round(job.seeing, 3)
+    measured.update(SHIFT=round(job.solved.shift, 2), ROTATION=round(job.solved.rotation, 4))
+    frame.header = finish_header(header, job.task.cards, "astrometry", job.history)
+    write_frame(job.task.target, frame)
+    return StepResult(measured, job.task.target, reason=job.note)
+
+
+def refused(task: FrameTask, reason: str) -> FrameError:
+    """Return the failure of a frame in words."""
+    return FrameError(task.source, reason, "Look at the frame; if it is good, give a catalogue with --refcat.")
+
+
+def brightness(magnitudes: Mapping[str, tuple[Floats, Floats]], bands: tuple[str, ...], n: int) -> Floats:
+    """Return one magnitude a star for ranking: the first band that has it, the others shifted to it by the median."""
+    out = np.full(n, np.nan)
+    for band in (*bands, *magnitudes):
+        if band not in magnitudes:
+            continue
+        mag = np.asarray(magnitudes[band][0], dtype=float)
+        both = np.isfinite(out) & np.isfinite(mag)
+        offset = float(np.median(out[both] - mag[both])) if both.any() else 0.0
+        out = np.where(np.isfinite(out), out, mag + offset)
+    return out
