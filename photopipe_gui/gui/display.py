@@ -33,8 +33,8 @@ def limits(image: NDArray[Any], stretch: str) -> tuple[float, float]:
     image : ndarray, shape (ny, nx)
         Any real type; NaN ignored.
     stretch : str
-        One of `STRETCHES`. ``zscale``: the IRAF algorithm; ``percentile``: 0.5 and 99.5 %; ``asinh``: the zscale floor and
-        99.9 %; ``log``: 1 % and the maximum; ``linear``: minimum and maximum.
+        One of `STRETCHES`. ``zscale``: the IRAF algorithm; ``percentile``: 0.5 and 99.5 %; ``asinh``: the zscale floor
+        and 99.9 %; ``log``: 1 % and the maximum; ``linear``: minimum and maximum.
 
     Returns
     -------

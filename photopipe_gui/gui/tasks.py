@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +15,12 @@ from ..instruments.model import Instrument
 from ..reduction.executor import Executor, make_executor
 from ..reduction.fitsio import read_layout, read_pixels
 from ..reduction.measure import FrameStats, measure
+from ..reduction.preprocess import choose
 from ..reduction.progress import Level, Progress, Reporter
-from ..reduction.scan import scan
 from ..reduction.session import Session, load_session
 from ..reduction.table import FrameRow, FrameTable
 from . import display
+from .models.picture import FramePicture
 
 _NO_PREVIEW = np.zeros((1, 1), np.float32)
 
@@ -75,18 +75,19 @@ def open_night(path: Path, instrument: str | None) -> Callable[[Reporter], Opene
     """
 
     def job(reporter: Reporter) -> OpenedNight:
-        night = path.expanduser().absolute()
+        night = path.expanduser().resolve()
         if not night.exists():
             raise NightError(f"There is no folder {night}. Open the folder that holds the night's raw frames.")
         if not night.is_dir():
-            raise NightError(f"{night.name} is a file, not a folder. Open the folder that holds the night's raw frames.")
+            raise NightError(f"{night.name} is a file. Open the folder that holds the night's raw frames.")
         session, problem = load_session(night)
         notes = [problem] if problem else []
         known = _instrument(night, instrument or session.instrument)
         if known is None:
             return OpenedNight(night, None, FrameTable(night, ""), session, tuple(notes))
-        table = scan(night, known, reporter)
-        return OpenedNight(night, known, table, session, (*notes, *table.notes))
+        # Raw files get their standard names here, once, before anything refers to them by name.
+        table = choose.open_night(night, known, reporter)
+        return OpenedNight(night, known, table, session, tuple(notes))
 
     return job
 
@@ -137,28 +138,6 @@ def measure_frames(table: FrameTable, executor: Executor | None) -> Callable[[Re
     return job
 
 
-@dataclass(frozen=True)
-class FramePicture:
-    """A frame as the window shows it.
-
-    Attributes
-    ----------
-    pixels : ndarray, shape (ny, nx)
-        The science area, in the type on disk.
-    cards : tuple of (str, str)
-        The header, in order.
-    """
-
-    frame_id: str
-    pixels: NDArray[Any]
-    cards: tuple[tuple[str, str], ...]
-
-    @property
-    def nbytes(self) -> int:
-        """Size for the cache."""
-        return int(self.pixels.nbytes) + 100 * len(self.cards)
-
-
 def read_picture(row: FrameRow) -> FramePicture:
     """Read the science area of a frame (the whole of it when that is unknown) and its header.
 
@@ -171,5 +150,23 @@ def read_picture(row: FrameRow) -> FramePicture:
     pixels = read_pixels(row.path, row.area, layout)
     if pixels.dtype != np.uint16:
         pixels = pixels.astype(np.float32, copy=False)
-    cards = tuple((key, "T" if value is True else "F" if value is False else str(value)) for key, value in layout.cards.items())
+    cards = tuple((key, _card_text(value)) for key, value in layout.cards.items())
     return FramePicture(row.frame_id, pixels, cards)
+
+
+def _card_text(value: object) -> str:
+    return "T" if value is True else "F" if value is False else str(value)
+
+
+def make_demo_night(folder: Path) -> Callable[[Reporter], Path]:
+    """Return the job that makes the demo night, unless it is there already, and returns its folder."""
+
+    def job(reporter: Reporter) -> Path:
+        from ..simulate import demo_night
+
+        if not any(folder.glob("*C?o.fits")):
+            reporter.message(f"Making the demo night in {folder}; this takes a minute the first time.")
+            demo_night(folder)
+        return folder
+
+    return job

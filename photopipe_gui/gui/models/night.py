@@ -23,7 +23,7 @@ from .history import Bounds, Hand, History, Step
 
 Thumbnail = NDArray[np.uint8]
 EMPTY_TABLE = FrameTable(Path(), "")
-_UI_DELAY_MS = 600
+_UI_DELAY_MS = 250
 _FIELDS = ("amin", "amax", "reject_sat")
 
 
@@ -57,13 +57,13 @@ class NightModel(QObject):
     """
 
     opened = pyqtSignal()
-    tableChanged = pyqtSignal()  # noqa: N815
+    tableChanged = pyqtSignal()
     measured = pyqtSignal(list)
-    verdictsChanged = pyqtSignal(set)  # noqa: N815
-    limitsChanged = pyqtSignal(str)  # noqa: N815
-    currentChanged = pyqtSignal(str)  # noqa: N815
-    groupChanged = pyqtSignal()  # noqa: N815
-    historyChanged = pyqtSignal()  # noqa: N815
+    verdictsChanged = pyqtSignal(set)
+    limitsChanged = pyqtSignal(str)
+    currentChanged = pyqtSignal(str)
+    groupChanged = pyqtSignal()
+    historyChanged = pyqtSignal()
     said = pyqtSignal(str, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -173,6 +173,11 @@ class NightModel(QObject):
     def add_rows(self, table: FrameTable) -> list[FrameRow]:
         """Take over a new scan of the night; return the rows that are new."""
         fresh = [row for row in table if row.frame_id not in self.table]
+        for row in table:
+            before = self.row(row.frame_id)
+            if before is not None and before.problem != row.problem:
+                # The file was still being written: what was measured of it counts no more.
+                self.stats.pop(row.frame_id, None)
         known_cameras = {row.camera for row in self.table}
         self.table = table
         new_cameras = {row.camera for row in fresh} - known_cameras

@@ -45,7 +45,7 @@ class _ImageBox(pg.ViewBox):
     def __init__(self) -> None:
         super().__init__(lockAspect=True, enableMenu=False, defaultPadding=0.0)
 
-    def mouseClickEvent(self, ev: Any) -> None:  # noqa: N802
+    def mouseClickEvent(self, ev: Any) -> None:
         if ev.button() == Qt.MouseButton.LeftButton:
             point = self.mapSceneToView(ev.scenePos())
             if ev.double():
@@ -54,7 +54,7 @@ class _ImageBox(pg.ViewBox):
                 self.clicked.emit(point.x(), point.y())
             ev.accept()
 
-    def mouseDragEvent(self, ev: Any, axis: int | None = None) -> None:  # noqa: N802
+    def mouseDragEvent(self, ev: Any, axis: int | None = None) -> None:
         if ev.button() == Qt.MouseButton.RightButton:
             ev.ignore()
             return
@@ -76,17 +76,21 @@ class ImageView(QWidget):
         Column and row of a click, with fractions.
     stretchChanged()
         Stretch, limits, lock, colours or overlays changed.
+    rendered()
+        Another picture is on screen.
     """
 
-    cursorMoved = pyqtSignal(float, float, float)  # noqa: N815
-    cursorLeft = pyqtSignal()  # noqa: N815
+    cursorMoved = pyqtSignal(float, float, float)
+    cursorLeft = pyqtSignal()
     clicked = pyqtSignal(float, float)
-    stretchChanged = pyqtSignal()  # noqa: N815
+    stretchChanged = pyqtSignal()
+    rendered = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pixels: NDArray[Any] | None = None
         self._bad: NDArray[np.bool_] | None = None
+        self._shape: tuple[int, int] | None = None
         self._saturation: float | None = None
         self._stretch, self._color_map = "zscale", "grey"
         self._limits = (0.0, 1.0)
@@ -130,29 +134,29 @@ class ImageView(QWidget):
         Parameters
         ----------
         image : ndarray, shape (ny, nx), or None
-            uint16 or float32 (other types are converted); NaN is shown in the colour of bad pixels. None clears the view.
+            uint16 or float32 (other types are converted); NaN is shown as a bad pixel. None clears.
         mask : ndarray, shape (ny, nx), optional
             Non-zero where a pixel is bad. With the bits of `reduction.frame.Mask`, pass ``mask & Mask.BAD``.
         saturation : float, optional
             DN; pixels at or above it are shown in the colour of saturation.
         """
         self.set_note("")
-        first = self._pixels is None
-        shape = None if self._pixels is None else self._pixels.shape
         if image is None:
             self._pixels = self._bad = None
             self._serial += 1
             self._raster.set_indices(None)
+            self.rendered.emit()
             return
         if image.ndim != 2 or 0 in image.shape:
             raise ValueError(f"an image has rows and columns; this array has the shape {image.shape}")
         self._pixels = image if image.dtype in (np.uint16, np.float32) else image.astype(np.float32)
         self._bad = None if mask is None else np.asarray(mask) != 0
         self._saturation = saturation if saturation is not None and np.isfinite(saturation) else None
-        if not (self._locked or self._manual) or first:
+        if not (self._locked or self._manual) or self._shape is None:
             self._limits = display.limits(self._pixels, self._stretch)
         self._render()
-        if first or shape != image.shape:
+        if self._shape != image.shape:
+            self._shape = image.shape
             self.fit()
 
     def clear(self, note: str = "") -> None:
@@ -253,6 +257,7 @@ class ImageView(QWidget):
         """Choose the colours."""
         self._color_map = name
         self._restyle()
+        self.rendered.emit()
         self.stretchChanged.emit()
 
     def set_show_saturated(self, on: bool) -> None:
@@ -301,6 +306,10 @@ class ImageView(QWidget):
         self._box.setXLink(other._box if other else None)
         self._box.setYLink(other._box if other else None)
 
+    def raster(self) -> QImage | None:
+        """The whole picture at full size, row 0 first; None when there is none."""
+        return self._raster.image()
+
     def view_box(self) -> pg.ViewBox:
         """The view box, to add markers to; pixel (x, y) is centred on (x, y)."""
         return self._box
@@ -328,6 +337,7 @@ class ImageView(QWidget):
     def _scaled(self, serial: int, indices: NDArray[np.uint8]) -> None:
         if serial == self._serial:
             self._raster.set_indices(indices)
+            self.rendered.emit()
 
     def _restyle(self) -> None:
         self._raster.set_table(qt_color_table(self._color_map, bad=self._show_bad))
@@ -347,15 +357,15 @@ class ImageView(QWidget):
         else:
             self.cursorLeft.emit()
 
-    def leaveEvent(self, event: Any) -> None:  # noqa: N802
+    def leaveEvent(self, event: Any) -> None:
         self.cursorLeft.emit()
         super().leaveEvent(event)
 
-    def resizeEvent(self, event: Any) -> None:  # noqa: N802
+    def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
         self._note.setGeometry(self.rect().adjusted(30, 10, -30, -10))
 
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         menu = self.build_menu()
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(event.globalPos())

@@ -1,0 +1,469 @@
+"""The main window: toolbar, docks, tabs, status; what they say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PyQt6.QtWidgets import QDialog, QMainWindow, QStackedWidget, QTabWidget
+
+from ..instruments import registry
+from ..paths import demo_folder, resource
+from ..reduction.preprocess.rules import Limits
+from ..reduction.selection import Selection
+from .choice import Choice
+from .command_map import CommandMap
+from .docks import Docks
+from .job_status import JobStatus
+from .jobs import JobOutcome, Jobs
+from .models.night import NightModel
+from .night_loader import NightLoader
+from .pages.frames import FramesPage
+from .pages.masters import MastersPage
+from .pages.reduce import ReducePage
+from .settings import Settings
+from .tasks import OpenedNight, Workers, make_demo_night
+from .theme import theme
+from .widgets import dialogs
+from .widgets.help_windows import AboutWindow, HelpWindow, KeySheet
+from .widgets.status_bar import StatusBar
+from .widgets.tool_bar import ToolBar
+from .widgets.welcome import Welcome, dropped_folder
+
+_TABS = ("frames", "masters", "reduce")
+_DEMO_JOB = "making the demo night"
+
+
+class MainWindow(QMainWindow):
+    """The window.
+
+    Attributes
+    ----------
+    session : NightModel
+        The night on the table and the decisions in it.
+    jobs : Jobs
+        What runs.
+
+    Signals
+    -------
+    choiceEnded()
+        A choice begun by `begin_choice` was finished or given up.
+    """
+
+    choiceEnded = pyqtSignal()
+
+    def __init__(self, settings: Settings | None = None, workers: Workers | None = None) -> None:
+        super().__init__()
+        self.setObjectName("mainWindow")
+        self.settings = settings or Settings()
+        self.session = NightModel(self)
+        self.jobs = Jobs(self)
+        self._workers = workers or Workers()
+        self.loader = NightLoader(self.session, self.jobs, self._workers, self)
+        self._choice: Choice | None = None
+        self._opening: Path | None = None
+        self.setAcceptDrops(True)
+        self._build()
+        self._connect()
+        self._restore()
+        self._refresh()
+
+    # ------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self.frames_page = FramesPage(self.session, self.jobs, theme(), self)
+        self.masters_page = MastersPage(self.session, self.jobs, theme(), self)
+        self.reduce_page = ReducePage(self.session, self.jobs, theme(), self)
+        self.tabs = QTabWidget()
+        self.tabs.setObjectName("tabs")
+        self.tabs.setDocumentMode(True)
+        for page, title in (
+            (self.frames_page, "Frames"),
+            (self.masters_page, "Masters"),
+            (self.reduce_page, "Reduce"),
+        ):
+            self.tabs.addTab(page, title)
+        self.welcome = Welcome()
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.welcome)
+        self._stack.addWidget(self.tabs)
+        self.setCentralWidget(self._stack)
+        self.commands = CommandMap(self, self._commands(), self._page_commands)
+        self.tool_bar = ToolBar(self.commands.actions, theme(), self)
+        self.tool_bar.set_instruments((name, registry.get(name).title) for name in registry.names())
+        self.addToolBar(self.tool_bar)
+        self.status = StatusBar(self)
+        self.setStatusBar(self.status)
+        self.job_status = JobStatus(self.jobs, self.status, self)
+        self.docks = Docks(self, self.session)
+        self._fill_menus()
+
+    def _fill_menus(self) -> None:
+        menu = self.tool_bar.help_button.menu()
+        menu.addAction(self.commands.actions["keys"])
+        menu.addAction("Help", self.show_help)
+        menu.addAction("About", self.show_about)
+        view = self.tool_bar.view_button.menu()
+        view.addSeparator()
+        self.docks.add_toggles(view)
+        view.addAction("Reset the layout", self.reset_layout)
+
+    def _commands(self) -> dict[str, Callable[[], Any]]:
+        return {
+            "open": self.ask_for_night,
+            "auto_select": self.auto_select,
+            "masters": self.build_masters,
+            "reduce": self.reduce,
+            "stop": self.stop,
+            "undo": self.undo,
+            "redo": self.redo,
+            "tab_frames": partial(self.show_tab, "frames"),
+            "tab_masters": partial(self.show_tab, "masters"),
+            "tab_reduce": partial(self.show_tab, "reduce"),
+            "keys": self.show_keys,
+            "quit": self.close,
+        }
+
+    def _page_commands(self) -> dict[str, Callable[[], Any]]:
+        """Commands of the tab in front; none on the welcome page."""
+        if self._stack.currentWidget() is not self.tabs:
+            return {}
+        offered = getattr(self.tabs.currentWidget(), "commands", None)
+        return offered() if callable(offered) else {}
+
+    def _connect(self) -> None:
+        session, main = self.session, self.jobs.main
+        session.opened.connect(self._night_changed)
+        session.tableChanged.connect(self._refresh)
+        session.verdictsChanged.connect(self._refresh_count)
+        session.measured.connect(self._refresh_count)
+        session.groupChanged.connect(self._refresh_count)
+        session.historyChanged.connect(self._refresh)
+        session.currentChanged.connect(self._show_numbers)
+        session.measured.connect(self._show_numbers)
+        session.limitsChanged.connect(self._show_numbers)
+        session.said.connect(self.say)
+        self.loader.opened.connect(self._opened)
+        self.loader.refused.connect(self._refused)
+        self.loader.said.connect(self.say)
+        self.loader.arrived.connect(self._arrived)
+        main.started.connect(self._refresh)
+        main.finished.connect(self._job_finished)
+        main.message.connect(self.say)
+        self.frames_page.cursorMoved.connect(self.status.show_pixel)
+        self.frames_page.cursorMoved.connect(self.docks.inspect.show_pixel)
+        self.frames_page.cursorLeft.connect(self.status.show_no_pixel)
+        self.frames_page.cursorLeft.connect(self.docks.inspect.show_no_pixel)
+        self.frames_page.pictureShown.connect(self.docks.show_header)
+        self.tabs.currentChanged.connect(self._tab_changed)
+        self.welcome.openAsked.connect(self.ask_for_night)
+        self.welcome.demoAsked.connect(self.open_demo)
+        self.welcome.nightPicked.connect(self.open_night)
+        self.tool_bar.instrumentPicked.connect(self._instrument_picked)
+        self.tool_bar.cameras.picked.connect(session.set_cameras)
+        self.tool_bar.watch.toggled.connect(self._watch_toggled)
+        self.tool_bar.recent_menu.aboutToShow.connect(self._fill_recent)
+        self.reduce_page.mastersWanted.connect(self.build_masters)
+        self.reduce_page.framesWanted.connect(partial(self.show_tab, "frames"))
+        for page in (self.masters_page, self.reduce_page):
+            page.stateChanged.connect(self._refresh)
+        theme().changed.connect(self._theme_changed)
+
+    # -------------------------------------------------------------- nights
+
+    def ask_for_night(self) -> None:
+        """Ask for a folder and open it."""
+        recent = self.settings.recent()
+        start = str(self.session.night or (recent[0].parent if recent else Path.home()))
+        folder = dialogs.pick_folder(self, "Open a night", start)
+        if folder:
+            self.open_night(folder)
+
+    def open_night(self, path: Path | str, instrument: str | None = None) -> None:
+        """Open a night; reading goes on in the background.
+
+        Parameters
+        ----------
+        path : path
+            Folder of the raw frames.
+        instrument : str, optional
+            Found from the session or the headers when not given.
+        """
+        if self.jobs.main.busy:
+            self.say("A job is running on this night: stop it before another night is opened.", "warning")
+            return
+        self._opening = Path(path)
+        self.welcome.set_problem("")
+        self.loader.open(Path(path), instrument or None)
+
+    def open_demo(self) -> None:
+        """Open the demo night; it is made the first time."""
+        self.welcome.set_problem("")
+        if not self.jobs.main.start(_DEMO_JOB, make_demo_night(demo_folder())):
+            self.say("Another job is running: wait, or stop it.", "warning")
+
+    def _opened(self, night: OpenedNight) -> None:
+        self.settings.add_recent(night.night)
+        frames = len(night.table)
+        title = night.instrument.title if night.instrument else ""
+        self.say(f"{night.night.name}: {frames} frames of {title}.")
+        if frames == 0:
+            self.say("There are no raw frames in this folder yet. Watch takes them in as they arrive.", "warning")
+
+    def _refused(self, text: str) -> None:
+        self.say(text, "error")
+        self.welcome.set_problem(text)
+        self.tool_bar.show_instrument(self.session.instrument.name if self.session.instrument else "")
+
+    def _night_changed(self) -> None:
+        is_open = self.session.is_open
+        self._stack.setCurrentWidget(self.tabs if is_open else self.welcome)
+        self.docks.set_night_open(is_open)
+        self.status.set_night(self.session.night)
+        night = self.session.night
+        self.setWindowTitle(f"{night.name} - photopipe" if night else "photopipe")
+        if self._choice is not None:
+            self._choice.night_opened()
+        else:
+            self.show_tab(str(self.session.ui.get("tab", "frames")))
+        self._refresh()
+        self._show_numbers()
+
+    def _instrument_picked(self, name: str) -> None:
+        night = self.session.night or self._opening
+        if night is not None:
+            self.open_night(night, name or None)
+
+    def _watch_toggled(self, on: bool) -> None:
+        self.loader.set_watching(on)
+        self.say("Watching: frames that arrive are taken in." if on else "Watching ended.")
+
+    def _arrived(self, count: int) -> None:
+        self.say(f"{count} new frame{'s' if count != 1 else ''} arrived.")
+
+    def _fill_recent(self) -> None:
+        menu = self.tool_bar.recent_menu
+        menu.clear()
+        for night in self.settings.recent():
+            menu.addAction(str(night), partial(self.open_night, night))
+        if menu.isEmpty():
+            menu.addAction("No recent nights").setEnabled(False)
+        menu.addSeparator()
+        menu.addAction("Try the demo night", self.open_demo)
+
+    # -------------------------------------------------------------- doing
+
+    def auto_select(self) -> None:
+        """Let the rules judge every frame at the present limits, and say what came of it."""
+        verdicts = self.session.selection.verdicts
+        rows = self.session.rows()
+        by_hand = sum(verdicts[row.frame_id].by == "hand" for row in rows if row.frame_id in verdicts)
+        parts = [
+            f"{group.label.lower()} {child.label} {child.kept} of {child.total}"
+            for group in self.session.groups().children
+            for child in group.children
+        ]
+        self.loader.measure_missing()
+        hand = f" {by_hand} set by hand stay as they are." if by_hand else ""
+        self.say(f"By the rules: {', '.join(parts)} kept.{hand}" if parts else "There are no frames to select.")
+
+    def forget_hand(self) -> None:
+        """Leave every frame shown to the rules again."""
+        self.session.set_hand([row.frame_id for row in self.session.shown_rows()], None)
+
+    def build_masters(self) -> None:
+        """Build the masters, on their tab."""
+        self.show_tab("masters")
+        self.masters_page.start()
+
+    def reduce(self) -> None:
+        """Reduce the night, on its tab."""
+        self.show_tab("reduce")
+        self.reduce_page.start()
+
+    def stop(self) -> None:
+        """Stop after this file; a second call ends the worker processes."""
+        main = self.jobs.main
+        if not main.busy:
+            return
+        again = main.stopping
+        main.stop()
+        if again:
+            self.say("Worker processes were ended. What was finished is kept.", "warning")
+        else:
+            self.say("Stopping after this file. Stop again to end the work at once; finished files are kept.")
+        self._refresh()
+
+    def undo(self) -> None:
+        """Take back the last decision."""
+        text = self.session.undo()
+        if text:
+            self.status.say(f"Undone: {text}")
+
+    def redo(self) -> None:
+        """Take an undone decision again."""
+        text = self.session.redo()
+        if text:
+            self.status.say(f"Redone: {text}")
+
+    def show_tab(self, name: str) -> None:
+        """Bring a tab to the front: ``frames``, ``masters`` or ``reduce``."""
+        if name in _TABS:
+            self.tabs.setCurrentIndex(_TABS.index(name))
+
+    def _tab_changed(self, index: int) -> None:
+        self.session.remember("tab", _TABS[index])
+        self._refresh()
+
+    def show_keys(self) -> None:
+        """Show the key sheet."""
+        self._show_dialog(KeySheet(self))
+
+    def show_help(self) -> None:
+        """Show the help pages."""
+        self._show_dialog(HelpWindow(resource("help"), self))
+
+    def show_about(self) -> None:
+        """Show versions and licence."""
+        lines = "\n".join(" ".join(entry) for entry in self.docks.log.entries()[-200:])
+        self._show_dialog(AboutWindow(lines, self))
+
+    def _show_dialog(self, dialog: QDialog) -> None:
+        dialog.show()
+
+    # ------------------------------------------------------- what is shown
+
+    def say(self, text: str, level: str = "info") -> None:
+        """Tell the observer something: status line and log; a warning brings the log up."""
+        self.docks.log.add(text, level)
+        self.status.say(text)
+        if level == "error" and self.session.is_open:
+            self.docks.show_log()
+
+    def say_error(self, text: str) -> None:
+        """Tell of an unexpected error."""
+        self.say(text, "error")
+
+    def _refresh(self, _what: Any = None) -> None:
+        """Enable what can be done now, and say why the rest cannot."""
+        session, busy = self.session, self.jobs.main.busy
+        self.commands.refresh(
+            {
+                "auto_select": "" if session.is_open else "Open a night first.",
+                "masters": self.masters_page.why_not(),
+                "reduce": self.reduce_page.why_not(),
+                "stop": "" if busy else "Nothing is running.",
+                "undo": "" if session.history.undo_text else "Nothing to undo.",
+                "redo": "" if session.history.redo_text else "Nothing to redo.",
+                "open": "Stop the job first." if busy else "",
+            }
+        )
+        self.commands.describe("undo", f"Undo: {session.history.undo_text}" if session.history.undo_text else "")
+        self.commands.describe("redo", f"Redo: {session.history.redo_text}" if session.history.redo_text else "")
+        self.tool_bar.set_stop(self.jobs.main.stopping and self.jobs.main.can_kill)
+        self.tool_bar.watch.setEnabled(session.is_open)
+        if session.instrument is not None:
+            self.tool_bar.show_instrument(session.instrument.name)
+        present = {row.camera for row in session.table}
+        cameras = {
+            camera.number: ", ".join(camera.filters)
+            for camera in (session.instrument.cameras if session.instrument else ())
+            if camera.number in present
+        }
+        self.tool_bar.cameras.set_cameras(cameras, session.cameras)
+        self.welcome.set_recent(self.settings.recent() if not session.is_open else [])
+        self._refresh_count()
+
+    def _refresh_count(self, _ids: Any = None) -> None:
+        rows = self.session.shown_rows()
+        kept = sum(self.session.selection.keeps(row.frame_id) for row in rows)
+        self.status.set_kept(f"{kept} of {len(rows)} kept" if rows else "")
+
+    def _show_numbers(self, _what: Any = None) -> None:
+        self.docks.show_frame(self.session)
+
+    def _theme_changed(self) -> None:
+        self.settings.set_text("theme", theme().name)
+
+    # ---------------------------------------------------------------- jobs
+
+    def _job_finished(self, outcome: JobOutcome) -> None:
+        self._refresh()
+        if outcome.name == _DEMO_JOB:
+            if outcome.ok:
+                self.open_night(outcome.value)
+            else:
+                self._refused(f"The demo night could not be made: {outcome.error}")
+
+    # -------------------------------------------------- a choice for a script
+
+    def begin_choice(self, ftype: str, cameras: tuple[int, ...], limits: Limits) -> None:
+        """Show just the frames of one type, until the observer presses Done."""
+        self._choice = Choice(self, ftype, cameras, limits)
+        self._choice.ended.connect(self.choiceEnded)
+
+    def choice_result(self) -> Selection | None:
+        """What was chosen; None when the choice was given up."""
+        return self._choice.result if self._choice is not None else None
+
+    # ------------------------------------------------------ layout, closing
+
+    def reset_layout(self) -> None:
+        """Docks and sizes as at the first start."""
+        self.settings.remove("geometry")
+        self.settings.remove("layout")
+        self.docks.reset()
+
+    def _restore(self) -> None:
+        self.resize(1280, 800)
+        if not self.restoreGeometry(self.settings.blob("geometry")):
+            screen = self.screen()
+            if screen is not None:
+                room = screen.availableGeometry()
+                self.resize(min(1600, room.width()), min(960, room.height()))
+        self.restoreState(self.settings.blob("layout"))
+        self.docks.set_night_open(False)
+        self.setWindowTitle("photopipe")
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        if event is None:
+            return
+        if self.jobs.main.busy and not dialogs.confirm(
+            self,
+            "A job is running",
+            "A job is running. Stop it and close? Finished files are kept, and the run goes on from there next time.",
+            "Stop and close",
+        ):
+            event.ignore()
+            return
+        self.session.flush()
+        if self._choice is None:
+            self.settings.set_blob("geometry", self.saveGeometry())
+            if self.session.is_open:
+                self.settings.set_blob("layout", self.saveState())
+            self.settings.sync()
+        else:
+            self._choice.window_closed()
+        self.loader.set_watching(False)
+        self.jobs.close()
+        self._workers.close()
+        event.accept()
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        if event is not None and dropped_folder(event.mimeData()) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        folder = dropped_folder(event.mimeData()) if event is not None else None
+        if folder is not None:
+            self.open_night(folder)
+
+    def createPopupMenu(self) -> None:  # type: ignore[override]
+        """No context menu over toolbar and dock titles: the layout menu has it."""
+        return None
+
+
