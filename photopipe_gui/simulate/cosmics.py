@@ -35,8 +35,7 @@ def _path(
     kind = rng.uniform()
     azimuth = rng.uniform(0, 2 * np.pi)
     if kind < _SPOT_SHARE:
-        charge = rng.lognormal(np.log(900.0), 0.8)
-        return np.zeros(1), np.zeros(1), np.array([charge])
+        return np.zeros(1), np.zeros(1), rng.lognormal(np.log(900.0), 0.8, 1)
     if kind < _SPOT_SHARE + _WORM_SHARE:
         steps = int(rng.integers(10, 90))
         heading = azimuth + np.cumsum(rng.normal(0, 0.28, steps))
@@ -64,7 +63,8 @@ def _deposit(x: NDArray[np.float64], y: NDArray[np.float64], charge: NDArray[np.
     edges_x = erf((np.arange(nx + 1)[None, :] - 0.5 - x[:, None]) / root)
     edges_y = erf((np.arange(ny + 1)[None, :] - 0.5 - y[:, None]) / root)
     weight_x, weight_y = np.diff(edges_x, axis=1) / 2, np.diff(edges_y, axis=1) / 2
-    return (weight_y * charge[:, None]).T @ weight_x
+    image: NDArray[np.float64] = (weight_y * charge[:, None]).T @ weight_x
+    return image
 
 
 def cosmic_rays(

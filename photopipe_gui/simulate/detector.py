@@ -66,13 +66,19 @@ class Detector:
         return generator(self.seed, self.instrument, f"C{self.camera}", *purpose)
 
 
-def _smooth(rng: np.random.Generator, shape: tuple[int, int], cell: int, scatter: float) -> Image:
-    """Return a smooth random field of zero mean and of that scatter (cubic interpolation between cells)."""
-    from scipy.ndimage import zoom
+def _spline(pixels: int, cell: int) -> NDArray[np.float32]:
+    """Weights of the uniform cubic B-splines at each pixel, shape (pixels, knots)."""
+    knots = pixels // cell + 4
+    distance = np.abs(np.arange(pixels)[:, None] / cell + 1 - np.arange(knots)[None, :])
+    near, far = 2 / 3 - distance**2 + distance**3 / 2, np.clip(2 - distance, 0, None) ** 3 / 6
+    return np.where(distance < 1, near, far).astype(np.float32)
 
-    coarse = rng.normal(0, 1, (shape[0] // cell + 3, shape[1] // cell + 3)).astype(np.float32)
-    factors = ((shape[0] + 1) / (coarse.shape[0] - 1), (shape[1] + 1) / (coarse.shape[1] - 1))
-    fine = zoom(coarse, factors, order=3, mode="nearest")[: shape[0], : shape[1]]
+
+def _smooth(rng: np.random.Generator, shape: tuple[int, int], cell: int, scatter: float) -> Image:
+    """Return a smooth random field of zero mean and of that scatter: cubic splines on knots ``cell`` pixels apart."""
+    rows, columns = _spline(shape[0], cell), _spline(shape[1], cell)
+    coarse = rng.standard_normal((rows.shape[1], columns.shape[1]), dtype=np.float32)
+    fine = (rows @ coarse) @ columns.T
     return np.asarray((fine - fine.mean()) * np.float32(scatter / max(float(fine.std()), 1e-6)), dtype=np.float32)
 
 
@@ -107,7 +113,8 @@ def dark_rate(detector: Detector) -> Image:
         edge = _REFERENCE_PIXELS
         rate[:edge], rate[-edge:], rate[:, :edge], rate[:, -edge:] = 0, 0, 0, 0
     # No pixel may fill up in a flat exposure by its dark current alone: such a pixel would belong in the flat's mask.
-    return np.minimum(rate, 0.004 * detector.saturation * detector.gain) / np.float32(detector.gain)
+    limit = np.float32(0.004 * detector.saturation)
+    return np.asarray(np.minimum(rate / np.float32(detector.gain), limit), dtype=np.float32)
 
 
 def _doughnuts(rng: np.random.Generator, image: Image, count: int) -> None:
@@ -127,7 +134,7 @@ def _doughnuts(rng: np.random.Generator, image: Image, count: int) -> None:
 
 @functools.lru_cache(maxsize=6)
 def response(detector: Detector, region: Region) -> Image:
-    """Return the true response on a region's lit pixels, shape of ``region.light``; its median on the science area is 1.
+    """Return the true response on a region's lit pixels (shape of ``region.light``), median 1 on the science area.
 
     Vignetting, slow structure, pixel-to-pixel scatter (partly the same in every filter), dust on the window (the same
     in every filter) and on the filter, dead pixels and poor columns (the same in every filter).
@@ -147,13 +154,13 @@ def response(detector: Detector, region: Region) -> Image:
     pixels[dead] *= common.uniform(0, 0.25, int(dead.sum())).astype(np.float32)
     for column in common.integers(0, nx, 2 if levels.bleeds else 1).tolist():
         pixels[:, column] *= np.float32(common.choice([0.08, 0.5, 0.8]))
-    y, x = np.ogrid[-1 : 1 : ny * 1j, -1 : 1 : nx * 1j]  # type: ignore[misc]
+    y, x = np.ogrid[-1 : 1 : ny * 1j, -1 : 1 : nx * 1j]
     cy, cx = own.normal(0, 0.05, 2)
     pixels *= (1 - levels.vignetting / 2 * ((y - cy) ** 2 + (x - cx) ** 2)).astype(np.float32)
     y0, y1, x0, x1 = region.light
     image = np.ascontiguousarray(np.maximum(pixels[y0:y1, x0:x1], 0))
     inner = image[_inside(region)]
-    return image / np.float32(np.median(inner))
+    return np.asarray(image / np.float32(np.median(inner)), dtype=np.float32)
 
 
 def _inside(region: Region) -> tuple[slice, slice]:
@@ -167,14 +174,14 @@ def _inside(region: Region) -> tuple[slice, slice]:
 
 @functools.lru_cache(maxsize=6)
 def fringes(detector: Detector, region: Region) -> Image | None:
-    """Return the fringe pattern of a region as a fraction of the sky level (rms as in `FRINGES`), None when it has none."""
+    """Return a region's fringe pattern as a fraction of the sky level, rms as in `FRINGES`; None without fringes."""
     strength = FRINGES.get(region.band, 0.0)
     if strength == 0:
         return None
     rng = detector.rng("fringes", region.filter)
     ny, nx = region.light.shape
-    phase = _smooth(rng, (ny, nx), max(nx // 5, 50), 6.0)
-    y, x = np.ogrid[0 : 1 : ny * 1j, 0 : 1 : nx * 1j]  # type: ignore[misc]
+    phase = _smooth(rng, (ny, nx), max(nx // 5, 50), 3.0)
+    y, x = np.ogrid[0 : 1 : ny * 1j, 0 : 1 : nx * 1j]
     phase += (rng.uniform(8, 14) * x + rng.uniform(-6, 6) * y).astype(np.float32)
     contrast = 1 + _smooth(rng, (ny, nx), max(nx // 3, 50), 0.35)
     pattern = np.cos(np.float32(2 * np.pi) * phase) * contrast

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -100,7 +101,7 @@ def write_frame_slowly(path: Path | str, data: bytes, chunks: int = 10, delay: f
     """
     edges = np.linspace(0, len(data), chunks + 1).astype(int)
     with Path(path).open("wb") as stream:
-        for number, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for number, (start, end) in enumerate(itertools.pairwise(edges.tolist())):
             if number:
                 time.sleep(delay)
             stream.write(data[start:end])

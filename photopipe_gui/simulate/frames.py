@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +48,11 @@ class RegionPlan:
 
 @dataclass(frozen=True)
 class FramePlan:
-    """Everything that makes one raw frame. ``cosmics`` is the mean number of particles, ``drift`` the bias level's, DN."""
+    """Everything that makes one raw frame.
+
+    ``cosmics`` is the mean number of particles, ``drift`` the bias level's (DN), ``trail`` the height of a
+    satellite's trail in units of the noise.
+    """
 
     path: Path
     truth_folder: Path
@@ -111,12 +114,12 @@ def _add_noise(rng: np.random.Generator, electrons: Image, read_noise: float) ->
     return noisy
 
 
-def expected_electrons(plan: FramePlan) -> tuple[Image, NDArray[np.bool_] | None]:
-    """Return the expected electrons of every pixel, and the pixels under a satellite's trail or None."""
+def expected_electrons(plan: FramePlan) -> tuple[Image, NDArray[np.int64]]:
+    """Return the expected electrons of every pixel, and rows and columns (2, n) under a satellite's trail."""
     detector, truth = plan.detector, plan.truth
     read_noise = detector.levels.read_noise
     image = np.zeros(detector.shape, dtype=np.float32)
-    trail = None
+    trail: list[NDArray[np.int64]] = [np.zeros((2, 0), np.int64)]
     for part in plan.regions:
         light = region_light(part, detector, truth.wcs, plan.beta, read_noise)
         y0, y1, x0, x1 = part.region.light
@@ -124,9 +127,8 @@ def expected_electrons(plan: FramePlan) -> tuple[Image, NDArray[np.bool_] | None
             start = truth.trail[0] - x0, truth.trail[1] - y0
             end = truth.trail[2] - x0, truth.trail[3] - y0
             height = plan.trail * float(np.sqrt(part.sky + read_noise**2))
-            touched = add_trail(light, start, end, height, float(truth.channels[0].fwhm))
-            trail = np.zeros(detector.shape, dtype=bool) if trail is None else trail
-            trail[y0:y1, x0:x1] |= touched
+            rows, columns = add_trail(light, start, end, height, float(truth.channels[0].fwhm))
+            trail.append(np.stack([rows + y0, columns + x0]))
         light *= response(detector, part.region)
         image[y0:y1, x0:x1] += light
     if truth.exptime > 0:
@@ -134,18 +136,17 @@ def expected_electrons(plan: FramePlan) -> tuple[Image, NDArray[np.bool_] | None
     if detector.levels.bleeds:
         bias = detector.levels.bias / detector.software_gain
         bleed(image, 1.02 * (detector.ceiling - bias) * detector.gain)
-    return image, trail
+    return image, np.concatenate(trail, axis=1)
 
 
-def _save_hits(plan: FramePlan, hits: Hits, trail: NDArray[np.bool_] | None) -> None:
+def _save_hits(plan: FramePlan, hits: Hits, trail: NDArray[np.int64]) -> None:
     from ..reduction.fitsio import atomic_write
 
-    rows, columns = np.nonzero(trail) if trail is not None else (np.zeros(0), np.zeros(0))
     path = plan.truth_folder / "cosmics" / f"{plan.path.stem}.npz"
     with atomic_write(path) as stream:
         np.savez_compressed(
             stream, rows=hits.rows, columns=hits.columns, electrons=hits.electrons, hit=hits.hit,
-            trail_rows=rows.astype(np.int16), trail_columns=columns.astype(np.int16),
+            trail_rows=trail[0].astype(np.int16), trail_columns=trail[1].astype(np.int16),
         )  # fmt: skip
 
 
@@ -166,8 +167,8 @@ def _measured(plan: FramePlan, values: NDArray[np.uint16]) -> FrameTruth:
     return replace(plan.truth, channels=tuple(channels))
 
 
-def make_image(plan: FramePlan) -> tuple[NDArray[np.uint16], Hits, NDArray[np.bool_] | None]:
-    """Return the pixels as read out, the cosmic rays in them, and the pixels under a satellite's trail or None."""
+def make_image(plan: FramePlan) -> tuple[NDArray[np.uint16], Hits, NDArray[np.int64]]:
+    """Return the pixels as read out, the cosmic rays in them, and rows and columns under a satellite's trail."""
     detector = plan.detector
     levels = detector.levels
     rng = generator(plan.seed, "frame", plan.path.name)
@@ -219,10 +220,3 @@ def describe_noise(sky_electrons: float, detector: Detector, dark_electrons: flo
     """Return the noise of an empty pixel, DN."""
     variance = max(sky_electrons, 0) + dark_electrons + detector.levels.read_noise**2
     return float(np.sqrt(variance) / detector.gain)
-
-
-def as_dict(value: Any) -> dict[str, Any]:
-    """Return a dataclass's fields as plain values for JSON."""
-    import dataclasses
-
-    return {key: list(item) if isinstance(item, tuple) else item for key, item in dataclasses.asdict(value).items()}

@@ -133,7 +133,7 @@ def _run(plans: Sequence[FramePlan], executor: Any, progress: Callable[[int, int
         if progress is not None:
             progress(done[0], len(plans))
 
-    answers = executor.map(make_frame, list(plans), SilentReporter(), count)
+    answers: list[Any] = executor.map(make_frame, list(plans), SilentReporter(), count)
     for answer in answers:
         if not isinstance(answer, FrameTruth):
             raise NightError(f"A frame could not be simulated ({answer.error}).") from answer.error

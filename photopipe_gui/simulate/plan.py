@@ -54,6 +54,11 @@ class Clock:
         self.now = start + datetime.timedelta(seconds=seconds)
         return start
 
+    def next_second(self) -> None:
+        """Let the time pass until a second begins."""
+        if self.now.microsecond:
+            self.now = self.now.replace(microsecond=0) + datetime.timedelta(seconds=1)
+
 
 class Planner:
     """Plans the frames of one night."""
@@ -223,8 +228,8 @@ class Planner:
     def calibration(self, camera: Camera, ftype: str, exptime: float, collide: bool = False) -> FramePlan:
         """Plan a bias or dark frame; ``collide``: the next one starts within the same second."""
         gap = 0.41 if collide else exptime + 4.2
-        if not collide and self.clock.now.microsecond:
-            self.clock.now = self.clock.now.replace(microsecond=0) + datetime.timedelta(seconds=1)
+        if collide:
+            self.clock.next_second()
         start = self.clock.tick(gap)
         number = self.next_number()
         filters = self.filters(camera)

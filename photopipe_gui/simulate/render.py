@@ -44,12 +44,13 @@ class Sources:
 
 def moffat_radius(fwhm: Floats | float, beta: float) -> Floats:
     """Return the scale radius (px) of a Moffat profile of given FWHM."""
-    return np.asarray(fwhm) / (2 * np.sqrt(2 ** (1 / beta) - 1))
+    return np.asarray(np.asarray(fwhm) / (2 * np.sqrt(2 ** (1 / beta) - 1)), dtype=np.float64)
 
 
 def moffat_outside(radius: Floats | float, fwhm: float, beta: float) -> Floats:
     """Return the share of a Moffat star's light beyond a radius (px): ``(1 + (R/a)^2)^(1 - beta)``."""
-    return (1 + (np.asarray(radius) / moffat_radius(fwhm, beta)) ** 2) ** (1 - beta)
+    outside: Floats = (1 + (np.asarray(radius) / moffat_radius(fwhm, beta)) ** 2) ** (1 - beta)
+    return outside
 
 
 def _stamp_radii(sources: Sources, beta: float, noise: float) -> NDArray[np.int64]:
@@ -60,7 +61,8 @@ def _stamp_radii(sources: Sources, beta: float, noise: float) -> NDArray[np.int6
     bright = np.maximum(peak / max(0.05 * noise, 1e-6), 1.0)
     wanted = np.maximum(least, scale * np.sqrt(np.maximum(bright ** (1 / beta) - 1, 0)))
     step = _STEPS[np.minimum(np.searchsorted(_STEPS, wanted / least), len(_STEPS) - 1)]
-    return np.minimum(np.ceil(least.max() * step), _LARGEST_STAMP).astype(np.int64)
+    radii: NDArray[np.int64] = np.minimum(np.ceil(least.max() * step), _LARGEST_STAMP).astype(np.int64)
+    return radii
 
 
 def _stamps(part: Sources, radius: int, beta: float) -> NDArray[np.float32]:
@@ -84,7 +86,8 @@ def _stamps(part: Sources, radius: int, beta: float) -> NDArray[np.float32]:
             dx = (grid + np.float32(fine_x) - shift_x[:, None])[:, None, :]
             profile = xx * dx**2 + yy * dy**2
             profile += xy * dx * dy
-            np.log1p(profile, out=profile)
+            profile += 1
+            np.log(profile, out=profile)
             profile *= np.float32(-beta)
             np.exp(profile, out=profile)
             total = total + profile
@@ -136,13 +139,13 @@ def _place(image: Image, stamps: NDArray[np.float32], part: Sources, radius: int
 
 def add_trail(
     image: Image, start: tuple[float, float], end: tuple[float, float], electrons: float, fwhm: float
-) -> NDArray[np.bool_]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw a satellite's trail as a line of Gaussian cross-section, in place.
 
     Parameters
     ----------
     start, end : tuple of float
-        x, y of the line's ends, px.
+        x, y of the line's ends, px; the line goes on beyond them to the image's edges.
     electrons : float
         Height of the line, e-.
     fwhm : float
@@ -150,19 +153,23 @@ def add_trail(
 
     Returns
     -------
-    ndarray of bool
+    rows, columns : ndarray of int
         Pixels that the trail raises by more than 2 % of its height.
     """
+    (x0, y0), (x1, y1) = start, end
+    if abs(x1 - x0) < abs(y1 - y0):
+        columns, rows = add_trail(image.T, (y0, x0), (y1, x1), electrons, fwhm)
+        return rows, columns
     ny, nx = image.shape
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    length = float(np.hypot(dx, dy)) or 1.0
-    y, x = np.ogrid[0:ny, 0:nx]
-    across = ((x - start[0]) * dy - (y - start[1]) * dx) / length
-    touched = np.abs(across) < 1.2 * fwhm
-    rows, columns = np.nonzero(touched)
-    height = np.exp(-4 * np.log(2) * (across[rows, columns] / fwhm) ** 2)
-    image[rows, columns] += (electrons * height).astype(np.float32)
-    return touched
+    slope = (y1 - y0) / (x1 - x0)
+    reach = 1.2 * fwhm * np.hypot(1, slope)
+    line = y0 + (np.arange(nx) - x0) * slope
+    rows = np.rint(line).astype(int)[:, None] + np.arange(-int(reach), int(reach) + 1)
+    columns = np.broadcast_to(np.arange(nx)[:, None], rows.shape)
+    across = (rows - line[:, None]) / np.hypot(1, slope)
+    on = (rows >= 0) & (rows < ny)
+    image[rows[on], columns[on]] += (electrons * np.exp(-4 * np.log(2) * (across[on] / fwhm) ** 2)).astype(np.float32)
+    return rows[on], columns[on]
 
 
 def bleed(image: Image, full_well: float) -> None:

@@ -160,13 +160,13 @@ class Truth:
         raise KeyError(f"{name} is no frame of the simulated night {self.night}")
 
     def master(self, kind: str, key: str) -> NDArray[np.float32]:
-        """Return a true master (``bias``, ``dark``: DN and DN/s, key ``C0``; ``flat``: key the filter), science area."""
+        """Return a true master's science area: ``bias`` (DN) or ``dark`` (DN/s) of ``C0``, ``flat`` of a filter."""
         from ..reduction.fitsio import read_pixels
 
         return np.asarray(read_pixels(self.folder / f"{kind}_{key}.fits"), dtype=np.float32)
 
     def cosmic_rays(self, frame: FrameTruth) -> dict[str, NDArray[Any]]:
-        """Return rows, columns, electrons, hit of a frame's cosmic rays (raw pixels), and ``trail`` rows and columns."""
+        """Return rows, columns, electrons, hit of a frame's cosmic rays (raw pixels), and trail_rows, trail_columns."""
         path = self.folder / "cosmics" / f"{Path(frame.name).stem}.npz"
         if not path.exists():
             raise NightError(f"{path} is missing: the simulated night's truth is not whole. Simulate it again.")

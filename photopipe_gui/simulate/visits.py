@@ -22,13 +22,13 @@ from .randomness import generator
 from .truth import ChannelTruth
 
 _FLAT_FROM, _FLAT_TO = 1.4, 0.12
-_FAINTEST = 0.02
+_FAINTEST = 0.04
 _TRANSPARENCY = {"clear": (0.98, 1.0), "thin": (0.7, 1.0), "cloudy": (0.1, 1.0)}
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """The sky during one exposure: FWHM at 0.55 micron (arcsec), transparency, elongation of the stars and its angle."""
+    """The sky during one exposure: FWHM at 0.55 micron (arcsec), transparency, stars' elongation and its angle."""
 
     seeing: float
     transparency: float
@@ -208,7 +208,10 @@ def visit(planner: Planner, target_number: int) -> list[Pointing]:
         aperture = ""
         if planner.instrument.name == "ratir":
             aperture = options.apertures[within * len(options.apertures) // options.n_science]
-        gap = 0.0 if options.collisions and index % 2 == 0 else exptime + 18.3
+        gap = exptime + 18.3
+        if options.collisions and index % 2 == 0:
+            planner.clock.next_second()
+            gap = 0.0
         pointings.append(Pointing(index, count, planner.clock.tick(gap + 0.31), east, north, aperture, error))
     return pointings
 
