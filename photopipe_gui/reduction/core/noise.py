@@ -11,7 +11,7 @@ CELL_ROWS = 8
 CELL_COLUMNS = 64
 _NEIGHBOURS = 20.0  # degrees of freedom that the neighbourhood's noise counts for against the pixel's own
 _FEWEST_OWN = 4  # frames below which one outlier alone could make a pixel's own scatter
-_SMALL = {2: 1.043, 3: 1.028, 4: 1.011}  # exact expectation of few order statistics over Blom's
+_MOST_EXACT = 64  # values for which the expectation of an order statistic is worked out in full
 _EFFICIENCY = 0.55  # of the scatter from two order statistics, against the standard deviation
 
 FloatArray = NDArray[np.float32]
@@ -23,33 +23,61 @@ def spread_ranks(n: int) -> tuple[int, int]:
     return inner, n - 1 - inner
 
 
-def spread_to_sigma(n: int, noise: NDArray[np.float64] | None = None) -> float:
+def spread_to_sigma(n: int, noise: NDArray[np.float64]) -> float:
     """Return what turns the distance of the `spread_ranks` of `n` values into a standard deviation.
 
     Parameters
     ----------
     n : int
         Number of values.
-    noise : ndarray, optional
-        Relative noise of the frames of the stack; the deviation found is then that of a frame of relative noise 1.
+    noise : ndarray
+        Relative noise of the frames of the stack, of which some may have no value; the deviation found is that of a
+        frame of relative noise 1.
 
     Returns
     -------
     float
-        Factor; NaN for fewer than 2 values. The expected order statistic is the quantile (r - 0.375) / (n + 0.25) of
-        the (mixed) normal distribution, r counted from 1 (Blom 1958).
+        Factor; NaN for fewer than 2 values. From the exact expectation of the order statistics for up to 64 values;
+        for more, and for unequal frames of which some are missing, from the quantile (r - 0.375) / (n + 0.25) of the
+        mixed normal distribution, r counted from 1 (Blom 1958).
     """
     if n < 2:
         return math.nan
-    probability = (spread_ranks(n)[1] + 0.625) / (n + 0.25)
-    scales, counts = np.unique(np.ones(1) if noise is None else noise, return_counts=True)
+    rank = spread_ranks(n)[1] + 1
+    scales, counts = np.unique(noise, return_counts=True)
+    if n <= _MOST_EXACT and (scales.size == 1 or n == noise.size):
+        return 0.5 / _expected_order_statistic(rank, noise if n == noise.size else np.full(n, scales[0]))
+    probability = (rank - 0.375) / (n + 0.25)
     low, high = 0.0, 20.0 * float(scales.max())
     for _ in range(60):
         middle = 0.5 * (low + high)
-        error_function = [math.erf(middle / scale / math.sqrt(2.0)) for scale in scales]
-        below = 0.5 + 0.5 * float(np.average(error_function, weights=counts))
+        below = float(np.average(_normal_below(middle / scales), weights=counts))
         low, high = (middle, high) if below < probability else (low, middle)
-    return 0.5 / middle * _SMALL.get(n, 1.0)
+    return 0.5 / middle
+
+
+def _normal_below(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cumulative normal distribution."""
+    return np.array([0.5 + 0.5 * math.erf(value / math.sqrt(2.0)) for value in x.ravel()]).reshape(x.shape)
+
+
+def _expected_order_statistic(rank: int, noise: NDArray[np.float64]) -> float:
+    """Return the expectation of the order statistic `rank` (from 1) of centred normal values of unequal deviations.
+
+    The number K of values below x is a sum of unequal coin tosses; E = int_0^inf [P(K < rank) - P(K <= n - rank)] dx,
+    the second term from the symmetry of the values.
+    """
+    n = noise.size
+    scales, which = np.unique(noise, return_inverse=True)
+    x = np.linspace(0.0, 5.5 * float(scales[-1]), 500)
+    below = _normal_below(x / scales[:, None])
+    number = np.zeros((n + 1, x.size))
+    number[0] = 1.0
+    for i, kind in enumerate(which.tolist()):
+        number[1 : i + 2] += below[kind] * (number[: i + 1] - number[1 : i + 2])
+        number[0] *= 1 - below[kind]
+    integrand = number[:rank].sum(axis=0) - number[: n - rank + 1].sum(axis=0)
+    return float((integrand.sum() - 0.5 * (integrand[0] + integrand[-1])) * (x[1] - x[0]))
 
 
 def median_error_factor(n: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 from collections.abc import Callable
@@ -254,14 +255,20 @@ def read_noise_of(stack: Stack) -> float:
     """
     found = []
     for first, second in list(zip(stack.frames, stack.frames[1:], strict=False))[:_PAIRS]:
-        a, b = stack.source(first), stack.source(second)
-        ny, nx = a.shape
-        tiles = sorted({(y, min(y + _BAND, ny)) for y in (0, max(ny // 2 - _BAND // 2, 0), max(ny - _BAND, 0))})
-        parts = []
-        for y0, y1 in tiles:
-            one, other = (np.empty((y1 - y0, nx), np.float32) for _ in range(2))
-            a.read(Tile(y0, y1, 0, nx), one)
-            b.read(Tile(y0, y1, 0, nx), other)
-            parts.append(np.subtract(one, other, out=one))
-        found.append(stats.robust_sigma(np.concatenate(parts)) / math.sqrt(2.0))
+        # A frame that became unreadable is found, named and left out when the stack is combined.
+        with contextlib.suppress(FrameError):
+            found.append(_scatter_of_difference(stack.source(first), stack.source(second)) / math.sqrt(2.0))
     return float(np.median(found)) if found else math.nan
+
+
+def _scatter_of_difference(a: FitsSource, b: FitsSource) -> float:
+    """Return the biweight sigma of a - b over three bands of rows: at the bottom, in the middle, at the top."""
+    ny, nx = a.shape
+    parts = []
+    for y0 in sorted({0, max(ny // 2 - _BAND // 2, 0), max(ny - _BAND, 0)}):
+        tile = Tile(y0, min(y0 + _BAND, ny), 0, nx)
+        one, other = (np.empty((tile.y1 - y0, nx), np.float32) for _ in range(2))
+        a.read(tile, one)
+        b.read(tile, other)
+        parts.append(np.subtract(one, other, out=one))
+    return stats.robust_sigma(np.concatenate(parts))
