@@ -57,6 +57,7 @@ class HistogramView(QWidget):
         median: float | None = None,
         amin: float | None = None,
         amax: float | None = None,
+        unit: str = "DN",
     ) -> None:
         """Show a histogram.
 
@@ -72,6 +73,8 @@ class HistogramView(QWidget):
             DN.
         amin, amax : float, optional
             Fractions of the saturation.
+        unit : str
+            Of the levels, for the caption.
         """
         values = np.asarray(counts, dtype=float)
         known = saturation is not None and np.isfinite(saturation) and saturation > 0
@@ -87,7 +90,7 @@ class HistogramView(QWidget):
         self._plot.setXRange(places[0], places[-1], padding=0.01)
         ticks = [(power + 0.15, str(10**power) if power < 3 else f"1e{power}") for power in range(0, int(top) + 1, 2)]
         self._plot.getPlotItem().getAxis("left").setTicks([ticks])
-        self._caption.setText("level, % of saturation" if known else "level, DN")
+        self._caption.setText("level, % of saturation" if known else f"level, {unit}")
         self._place("median", None if median is None else median * self._unit())
         self.set_limits(amin, amax)
 
