@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +55,18 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Let go of the workers."""
+
+
+def _end_with_parent(parent: int) -> None:
+    """Let a worker end when the program that started it is gone: killed, it cannot say so."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_POLL)
+        os._exit(1)
+
+    if hasattr(os, "getppid"):
+        threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
 def _guarded(function: Callable[[Any], Any], index: int, item: Any) -> tuple[int, Any]:
@@ -127,7 +141,9 @@ class ProcessExecutor(_Base):
         if self._pool is None:
             from loky import ProcessPoolExecutor
 
-            self._pool = ProcessPoolExecutor(self.workers, timeout=300, env=_ONE_THREAD)
+            self._pool = ProcessPoolExecutor(
+                self.workers, timeout=300, env=_ONE_THREAD, initializer=_end_with_parent, initargs=(os.getpid(),)
+            )
         return self._pool
 
     def _run(
