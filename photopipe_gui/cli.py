@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
+import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from . import __version__
+from .errors import Cancelled
 
 #: Commands in the order of the help, each with its first line there; ``commands/<name>.py`` holds ``command``.
 COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -68,13 +71,29 @@ def load_command(name: str) -> Any:
     module = importlib.import_module(f".commands.{name.replace('-', '_')}", __package__)
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
     text = f"{COMMANDS[name]}\n\n{_paragraphs(module.HELP)}"
-    single.command(name, help=text, epilog=_EPILOG)(module.command)
+    single.command(name, help=text, epilog=_EPILOG)(_with_status(module.command))
     return typer.main.get_command(single)
 
 
 def _paragraphs(text: str) -> str:
     """Join the lines of each paragraph, so that the help wraps it to the terminal."""
     return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+
+
+def _with_status(command: Callable[..., int]) -> Callable[..., None]:
+    """Turn what a command returns into the exit status, and Ctrl-C into our own kind of end."""
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        try:
+            status = command(**given)
+        except KeyboardInterrupt:
+            raise Cancelled("Interrupted.") from None
+        raise typer.Exit(status)
+
+    run.__signature__ = inspect.signature(command, eval_str=True)  # type: ignore[attr-defined]
+    run.__annotations__ = {name: one.annotation for name, one in inspect.signature(run).parameters.items()}
+    return run
 
 
 def near_command(word: str) -> str:

@@ -36,7 +36,7 @@ def run_guarded(call: Callable[[], Any]) -> int:
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else BAD_INPUT if exit_.code else DONE
     except (Cancelled, KeyboardInterrupt):
-        say("Interrupted. What was finished stays; the same command goes on from there.")
+        say("Interrupted. What was finished stays.")
         return INTERRUPTED
     except PhotopipeError as error:
         _log.exception("The command ended with an error.")
