@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import time
 import traceback
@@ -67,6 +68,19 @@ def _end_with_parent(parent: int) -> None:
 
     if hasattr(os, "getppid"):
         threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while workers are started: they inherit that and are left to finish their frames."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _guarded(function: Callable[[Any], Any], index: int, item: Any) -> tuple[int, Any]:
@@ -163,7 +177,8 @@ class ProcessExecutor(_Base):
                         exhausted = True
                         break
                     index, item = following
-                    running[self._start().submit(_guarded, function, index, item)] = index
+                    with _interrupts_held():
+                        running[self._start().submit(_guarded, function, index, item)] = index
                 check_cancelled(reporter)
                 finished, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
                 for future in finished:
