@@ -34,8 +34,8 @@ class Resampled:
     flags : ndarray of uint8, shape (ny, nx)
         `GOOD`, or bits of `EXCLUDED` and `SATURATED`.
     variance : ndarray of float32, shape (ceil(ny / 16), ceil(nx / 16))
-        By blocks of `BLOCK` pixels, the variance of a resampled pixel of white noise over that of an input pixel, before
-        `scale`: below 1, because neighbouring pixels now share noise, by an amount that goes with the sub-pixel phase.
+        By blocks of `BLOCK` pixels, the variance of a resampled pixel of white noise over that of an input pixel,
+        before `scale`: below 1, because neighbouring pixels now share noise, more or less with the sub-pixel phase.
     """
 
     x0: int
@@ -59,8 +59,8 @@ class Kernel:
     ----------
     name : str
         ``'spline3'``, ``'spline5'``: B-splines of that degree through the pixels (Unser 1999, IEEE Signal
-        Processing Magazine 16/6, 22); ``'lanczos3'``, ``'lanczos4'``: windowed sinc of that many lobes, normalised so that a
-        constant stays what it is (Duchon 1979, J. Appl. Meteor. 18, 1016).
+        Processing Magazine 16/6, 22); ``'lanczos3'``, ``'lanczos4'``: windowed sinc of that many lobes,
+        normalised so that a constant stays what it is (Duchon 1979, J. Appl. Meteor. 18, 1016).
     """
 
     def __init__(self, name: str) -> None:

@@ -21,7 +21,8 @@ def add_stars(image, x, y, flux, fwhm, beta=3.5, reach=10.0):
     """Add stars, integrated over each pixel with 4 x 4 Gauss-Legendre nodes, out to `reach` FWHM."""
     ny, nx = image.shape
     half = int(np.ceil(reach * fwhm))
-    for xs, ys, total in zip(np.atleast_1d(x), np.atleast_1d(y), np.broadcast_to(flux, np.shape(np.atleast_1d(x))), strict=True):
+    x, y = np.atleast_1d(x), np.atleast_1d(y)
+    for xs, ys, total in zip(x, y, np.broadcast_to(flux, x.shape), strict=True):
         x0, x1 = max(0, round(xs) - half), min(nx, round(xs) + half + 1)
         y0, y1 = max(0, round(ys) - half), min(ny, round(ys) + half + 1)
         if x0 >= x1 or y0 >= y1:

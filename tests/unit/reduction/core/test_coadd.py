@@ -152,7 +152,8 @@ def near_stars(shape, x, y, radius):
 def stack(target, wide, frames, widths, rejection=None, noise=None, flags=None):
     flags = flags or [None] * len(frames)
     placed = [place(f, w, target, g) for f, w, g in zip(frames, wide, flags, strict=True)]
-    layers = [Layer(noise or sky_sigma(), float(p.variance.mean()), 2.0, width) for p, width in zip(placed, widths, strict=True)]
+    layers = [Layer(noise or sky_sigma(), float(p.variance.mean()), 2.0, width)
+              for p, width in zip(placed, widths, strict=True)]
     sources = [coadd.InMemory(p) for p in placed]
     return coadd.combine(sources, layers, target.shape, rejection or Rejection(), memory=1 << 20), layers
 

@@ -1,0 +1,194 @@
+"""Aperture photometry of stars, and which stars are fit for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+ANNULUS = (6.0, 9.0)  # FWHM, of the ring that gives the local sky
+_NARROWEST = 6.0  # px, width of the ring at least
+_CLIP = 2.5
+_BETA = 3.0  # of the Moffat profile that estimates how much light of a neighbour falls into an aperture
+MAGNITUDE = 2.5 / np.log(10.0)
+
+
+@dataclass(frozen=True)
+class Apertures:
+    """Sums within circles.
+
+    Attributes
+    ----------
+    radius : float
+        Px.
+    flux, error : ndarray of float64, shape (n,)
+        Sky-subtracted sum and its standard deviation, DN.
+    sky : ndarray of float64, shape (n,)
+        Local sky that was subtracted, DN/px.
+    """
+
+    radius: float
+    flux: Floats
+    error: Floats
+    sky: Floats
+
+
+@dataclass(frozen=True)
+class LocalSky:
+    """The sky about stars.
+
+    Attributes
+    ----------
+    level, scatter, count : ndarray of float64, shape (n,)
+        Mean and standard deviation of the pixels left after clipping at 2.5 robust deviations from the median, and
+        their number; 0, NaN, 0 where fewer than 10 pixels are left.
+    """
+
+    level: Floats
+    scatter: Floats
+    count: Floats
+
+
+def ring(fwhm: float) -> tuple[float, float]:
+    """Return inner and outer radius (px) of the sky ring for a seeing in px."""
+    inner = max(ANNULUS[0] * fwhm, 8.0)
+    return inner, max(ANNULUS[1] * fwhm, inner + _NARROWEST)
+
+
+def local_sky(
+    image: NDArray[np.float32], bad: Booleans, x: Floats, y: Floats, inner: float, outer: float
+) -> LocalSky:
+    """Return the sky about each star: clipped mean over a ring.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (ny, nx)
+    bad : ndarray of bool, same shape
+        Pixels to leave out.
+    x, y : ndarray of float64, shape (n,)
+        Zero-based positions, px.
+    inner, outer : float
+        Radii of the ring, px.
+
+    Returns
+    -------
+    LocalSky
+    """
+    half = int(np.ceil(outer)) + 1
+    offset = np.arange(-half, half + 1)
+    sky, scatter, count = np.zeros(len(x)), np.full(len(x), np.nan), np.zeros(len(x))
+    ny, nx = image.shape
+    for i, (xs, ys) in enumerate(zip(x, y, strict=True)):
+        column, row = offset + round(float(xs)), offset + round(float(ys))
+        column, row = column[(column >= 0) & (column < nx)], row[(row >= 0) & (row < ny)]
+        if not (column.size and row.size):
+            continue
+        cut = np.s_[row[0] : row[-1] + 1, column[0] : column[-1] + 1]
+        square = (row[:, None] - ys) ** 2 + (column[None, :] - xs) ** 2
+        values = image[cut][(square > inner**2) & (square < outer**2) & ~bad[cut]]
+        for _ in range(4):
+            if values.size < 10:
+                break
+            middle = np.median(values)
+            distance = np.abs(values - middle)
+            keep = distance <= _CLIP * 1.4826 * np.median(distance)
+            if keep.all() or not keep.any():
+                break
+            values = values[keep]
+        if values.size >= 10:
+            sky[i], scatter[i], count[i] = values.mean(dtype=float), values.std(dtype=float), values.size
+    return LocalSky(sky, scatter, count)
+
+
+def aperture_photometry(
+    image: NDArray[np.float32],
+    bad: Booleans,
+    x: Floats,
+    y: Floats,
+    radius: float,
+    *,
+    fwhm: float,
+    noise: float,
+    gain: float = float("nan"),
+    around: LocalSky | None = None,
+) -> Apertures:
+    """Sum stars within circles, their local sky subtracted.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (ny, nx)
+        DN; may hold NaN where `bad`.
+    bad : ndarray of bool, same shape
+        Pixels that count neither in the sums nor in the sky; a star that has one within its circle should not be used.
+    x, y : ndarray of float64, shape (n,)
+        Zero-based positions.
+    radius : float
+        Px.
+    fwhm : float
+        Seeing, px; sets the sky ring.
+    noise : float
+        Standard deviation of the sky per pixel, as it counts in sums over many pixels, DN.
+    gain : float
+        e-/DN; NaN when unknown: no photon noise of the star.
+    around : LocalSky, optional
+        The sky about these stars, when it is known already.
+
+    Returns
+    -------
+    Apertures
+        Errors from sky noise, the uncertainty of the local sky, and the star's photons.
+    """
+    import sep
+
+    clean = np.where(bad, np.float32(0), image).astype(np.float32)
+    total, _, _ = sep.sum_circle(clean, x, y, radius, subpix=0)
+    around = around or local_sky(image, bad, x, y, *ring(fwhm))
+    area = np.pi * radius**2
+    flux = np.asarray(total, dtype=float) - area * around.level
+    variance = area * noise**2 * (1 + area / np.maximum(around.count, area))
+    if np.isfinite(gain) and gain > 0:
+        variance = variance + np.maximum(flux, 0) / gain
+    return Apertures(radius, flux, np.sqrt(variance), around.level)
+
+
+def touched(flags: Booleans, x: Floats, y: Floats, radius: float) -> Booleans:
+    """Return which circles hold a flagged pixel or leave the image."""
+    import sep
+
+    if not len(x):
+        return np.zeros(0, bool)
+    ny, nx = flags.shape
+    inside = (x - radius >= -0.5) & (y - radius >= -0.5) & (x + radius <= nx - 0.5) & (y + radius <= ny - 0.5)
+    if not flags.any():
+        return np.asarray(~inside)
+    share, _, _ = sep.sum_circle(flags.astype(np.float32), x, y, radius, subpix=0)
+    return np.asarray((share > 1e-3) | ~inside)
+
+
+def contamination(x: Floats, y: Floats, flux: Floats, radius: float, fwhm: float) -> Floats:
+    """Return the light of neighbours within each star's circle as a fraction of the star's flux.
+
+    An estimate, with a Moffat profile of beta 3 for the neighbours' wings; only neighbours within the circle and 5
+    FWHM count.
+    """
+    from scipy.spatial import cKDTree
+
+    share = np.zeros(len(x))
+    if len(x) < 2:
+        return share
+    pairs = cKDTree(np.column_stack([x, y])).query_pairs(radius + 5 * fwhm, output_type="ndarray")
+    if not len(pairs):
+        return share
+    a, b = pairs.T
+    distance = np.hypot(x[a] - x[b], y[a] - y[b])
+    alpha2 = (fwhm / 2) ** 2 / (2 ** (1 / _BETA) - 1)
+    wing = (_BETA - 1) / (np.pi * alpha2) * (1 + np.maximum(distance - 0.5 * radius, 0) ** 2 / alpha2) ** -_BETA
+    leak = np.where(distance < radius, 1.0, np.minimum(wing * np.pi * radius**2, 1.0))
+    positive = np.maximum(flux, 1e-30)
+    np.add.at(share, a, leak * positive[b] / positive[a])
+    np.add.at(share, b, leak * positive[a] / positive[b])
+    return share

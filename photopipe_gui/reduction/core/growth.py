@@ -1,0 +1,208 @@
+"""The curve of growth: from the light within an aperture to all the light of a star.
+
+Rings about isolated bright stars, averaged over the stars, are fitted with a Moffat profile whose own light in the sky
+ring is part of the model. Where the rings are measured better than the profile can be trusted, they count
+themselves; the profile remains for the faint outskirts. Total fluxes then do not depend on the aperture, nor zero
+points on seeing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .aperture import Apertures, Booleans, Floats, aperture_photometry, local_sky, ring
+
+RADII = (0.6, 0.8, 1.0, 1.25, 1.5, 1.85, 2.3, 3.0, 4.0, 5.0)  # FWHM
+_UNIFORM = 3.0  # variety above which the stars of an image have not one profile
+REFERENCE = 4  # place of the radius that the others are compared with
+_OWN_SCATTER = 0.004  # fraction by which single stars differ from the mean profile in a ring
+_FEWEST_STARS = 3
+_MODEL_DOUBT = 0.004  # fraction of a star's light in a ring by which real profiles differ from Moffat's
+_USUAL_BETA, _USUAL_ERROR = 3.5, 0.02
+
+
+def encircled(radius: Floats, alpha: float, beta: float) -> Floats:
+    """Return the fraction of a Moffat profile's light within a radius."""
+    return np.asarray(1.0 - (1.0 + (np.asarray(radius, dtype=float) / alpha) ** 2) ** (1.0 - beta))
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Curve of growth of an image.
+
+    Attributes
+    ----------
+    fwhm : float
+        Seeing that it was measured with, px.
+    alpha, beta : float
+        Moffat profile, px and exponent.
+    error : float
+        Standard deviation of the total magnitude from the reference aperture (1.5 FWHM) that the curve's own
+        uncertainty makes.
+    stars : int
+        Stars that it was measured on; 0: a usual profile was taken.
+    departure : tuple of float
+        What the measured share of the light has over the profile's at each of `RADII`.
+    variety : float
+        Scatter of the stars about their mean rings in units of what noise explains.
+    """
+
+    fwhm: float
+    alpha: float
+    beta: float
+    error: float
+    stars: int
+    departure: tuple[float, ...] = ()
+    variety: float = 0.0
+
+    @property
+    def uniform(self) -> bool:
+        """True when one profile describes all stars, so that its outskirts can be believed beyond what was measured."""
+        return self.stars > 0 and self.variety < _UNIFORM
+
+    def captured(self, radius: float) -> float:
+        """Return the share of a star's light in an aperture (px) after the sky of the ring is subtracted."""
+        share = float(_captured(np.array([radius]), self.alpha, self.beta, ring(self.fwhm))[0])
+        if self.departure:
+            share += float(np.interp(radius, np.array((0.0, *RADII)) * self.fwhm, (0.0, *self.departure)))
+        return share
+
+    def correction(self, radius: float) -> float:
+        """Return the magnitude to add to an aperture magnitude to have the total one (negative)."""
+        return float(2.5 * np.log10(self.captured(radius)))
+
+
+def _captured(radius: Floats, alpha: float, beta: float, annulus: tuple[float, float]) -> Floats:
+    inside = encircled(np.array(annulus), alpha, beta)
+    sky = (inside[1] - inside[0]) / (np.pi * (annulus[1] ** 2 - annulus[0] ** 2))
+    return np.asarray(encircled(radius, alpha, beta) - np.pi * radius**2 * sky)
+
+
+def usual_growth(fwhm: float) -> Growth:
+    """Return a curve of growth for an image without stars to measure it on."""
+    alpha = fwhm / 2 / np.sqrt(2 ** (1 / _USUAL_BETA) - 1)
+    return Growth(fwhm, float(alpha), _USUAL_BETA, _USUAL_ERROR, 0)
+
+
+def measure_growth(
+    image: NDArray[np.float32],
+    bad: Booleans,
+    x: Floats,
+    y: Floats,
+    *,
+    fwhm: float,
+    noise: float,
+    gain: float = float("nan"),
+) -> Growth:
+    """Measure the curve of growth on stars.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (ny, nx)
+        DN, sky subtracted.
+    bad : ndarray of bool, same shape
+    x, y : ndarray of float64, shape (n,)
+        Isolated, unsaturated stars, good out to the sky ring.
+    fwhm, noise, gain
+        As for `aperture_photometry`.
+
+    Returns
+    -------
+    Growth
+        A usual profile with a large error when there are fewer than 3 stars or the fit fails.
+    """
+    if len(x) < _FEWEST_STARS:
+        return usual_growth(fwhm)
+    radii = np.array(RADII) * fwhm
+    around = local_sky(image, bad, x, y, *ring(fwhm))
+    sums = [aperture_photometry(image, bad, x, y, r, fwhm=fwhm, noise=noise, gain=gain, around=around) for r in radii]
+    rings, errors, used, variety = _mean_rings(sums, radii, noise, gain)
+    if used < _FEWEST_STARS:
+        return usual_growth(fwhm)
+    return dataclasses.replace(_fit(radii, rings, errors, fwhm, used), variety=variety)
+
+
+def _mean_rings(
+    sums: list[Apertures], radii: Floats, noise: float, gain: float
+) -> tuple[Floats, Floats, int, float]:
+    """Return the light of successive rings relative to the reference aperture, averaged over the stars.
+
+    With its error, the number of stars, and their scatter in units of the noise.
+    """
+    flux = np.stack([s.flux for s in sums])
+    reference = flux[REFERENCE]
+    good = (reference > 0) & (reference / sums[REFERENCE].error > 20)
+    if good.sum() < _FEWEST_STARS:
+        return np.zeros(0), np.zeros(0), 0, 0.0
+    ratio = np.diff(flux[:, good], axis=0) / reference[good]
+    area = np.pi * np.diff(radii**2)[:, None]
+    photons = np.maximum(np.diff(flux[:, good], axis=0), 0) / gain if np.isfinite(gain) and gain > 0 else 0.0
+    error = np.hypot(np.sqrt(area * noise**2 + photons) / reference[good], _OWN_SCATTER)
+    middle = np.median(ratio, axis=1, keepdims=True)
+    away = np.abs(ratio - middle) / error
+    spread = np.maximum(1.4826 * np.median(away, axis=1, keepdims=True), 1.0)
+    keep = ((away <= 3.0 * spread).mean(axis=0) > 0.75)[None] & (away <= 3.0 * spread)
+    weight = np.where(keep, error**-2.0, 0.0)
+    total = np.maximum(weight.sum(axis=1), 1e-30)
+    mean = (weight * ratio).sum(axis=1) / total
+    chi = np.where(keep, ((ratio - mean[:, None]) / error) ** 2, 0).sum(axis=1) / np.maximum(keep.sum(axis=1) - 1, 1)
+    variety = float(np.max(1.4826 * np.median(away, axis=1)[: REFERENCE + 1]))
+    return mean, np.sqrt(np.maximum(chi, 1.0) / total), int(keep.any(axis=0).sum()), variety
+
+
+def _fit(radii: Floats, rings: Floats, errors: Floats, fwhm: float, stars: int) -> Growth:
+    """Fit width and exponent of a Moffat profile to the rings; propagate to the share of the reference aperture."""
+    from scipy.optimize import least_squares
+
+    annulus = ring(fwhm)
+
+    def captured(p: Floats) -> Floats:
+        return _captured(radii, float(np.exp(p[0])), 1.0 + float(np.exp(p[1])), annulus)
+
+    def residual(p: Floats) -> Floats:
+        share = captured(p)
+        return np.asarray((np.diff(share) / share[REFERENCE] - rings) / errors)
+
+    start = usual_growth(fwhm)
+    first = [np.log(start.alpha), np.log(start.beta - 1)]
+    low, high = [np.log(0.2 * fwhm), np.log(0.6)], [np.log(8.0 * fwhm), np.log(60.0)]
+    try:
+        found = least_squares(residual, first, bounds=(low, high), loss="soft_l1", x_scale=(0.1, 0.3))
+    except ValueError:
+        return start
+    covariance = np.linalg.pinv(found.jac.T @ found.jac)
+    covariance *= max(1.0, float(np.sum(residual(found.x) ** 2)) / max(len(rings) - 2, 1))
+    step = 1e-4
+    slope = np.array([(captured(found.x + step * axis)[REFERENCE] - captured(found.x - step * axis)[REFERENCE])
+                      / (2 * step) for axis in np.eye(2)])
+    share = captured(found.x)
+    error = float(np.sqrt(slope @ covariance @ slope)) / share[REFERENCE]
+    departure, own_error, modelled = _departure(share, rings, errors)
+    error = 1.0857 * float(np.hypot(error * modelled, own_error))
+    if not (np.isfinite(error) and 0.1 < share[REFERENCE] <= 1.0):
+        return start
+    return Growth(fwhm, float(np.exp(found.x[0])), 1.0 + float(np.exp(found.x[1])), error, stars, departure)
+
+
+def _departure(share: Floats, rings: Floats, errors: Floats) -> tuple[tuple[float, ...], float, float]:
+    """Weigh the measured rings against the profile's.
+
+    Returns what they add to its shares, the error they bring, and how much of the light outside the reference aperture
+    is still the profile's word.
+    """
+    modelled = np.diff(share) / share[REFERENCE]
+    trust = _MODEL_DOUBT**2 / (_MODEL_DOUBT**2 + errors**2)
+    mixed = modelled + trust * (rings - modelled)
+    beyond = 1.0 - share[-1]  # light outside the last radius, and what the sky ring took: the profile's word
+    total = 1.0 + mixed[REFERENCE:].sum()
+    reference = (1.0 - beyond) / total
+    curve = np.concatenate([[0.0], np.cumsum(mixed)])
+    curve = reference * (1.0 + curve - curve[REFERENCE])
+    doubt = float(np.sqrt(np.sum((trust * errors)[REFERENCE:] ** 2)))
+    outside = modelled[REFERENCE:]
+    believed = float((((1 - trust)[REFERENCE:] * outside).sum() + beyond) / max(outside.sum() + beyond, 1e-9))
+    return tuple(float(value) for value in curve - share), doubt, float(np.clip(believed, 0, 1))

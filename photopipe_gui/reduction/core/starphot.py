@@ -1,0 +1,182 @@
+"""Total magnitudes of the good stars of an image: what zero points are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .aperture import (
+    MAGNITUDE,
+    Apertures,
+    Booleans,
+    Floats,
+    aperture_photometry,
+    contamination,
+    local_sky,
+    ring,
+    touched,
+)
+from .coadd import sky_noise
+from .detect import Sources, detect, measure_seeing
+from .growth import Growth, measure_growth, usual_growth
+
+APERTURE = 1.5  # FWHM, radius of the aperture that total magnitudes are made from
+WIDE = 2.5  # FWHM, radius of the aperture that counts as a whole star where the profile changes over the image
+MOST_ELONGATED = 1.5
+_BLEND_LIMIT = 0.01  # share of a star's light that neighbours may add to its aperture
+_ISOLATED_LIMIT = 0.02  # the same out to the sky ring, for the curve of growth
+_GROWTH_STARS = 60
+_FAINTEST = 10.0  # signal to noise
+_WIDTH_RANGE = 0.3  # fraction of the seeing by which the width of a star may differ
+
+
+@dataclass(frozen=True)
+class StarPhotometry:
+    """Stars of an image with their total instrumental magnitudes.
+
+    Attributes
+    ----------
+    x, y : ndarray of float64, shape (n,)
+        Zero-based positions, px.
+    magnitude, error : ndarray of float64, shape (n,)
+        -2.5 log10 of all the star's DN, by an aperture of 1.5 FWHM and the curve of growth, and its standard deviation.
+    wide_magnitude, wide_error : ndarray of float64, shape (n,)
+        The same of the DN within 2.5 FWHM as they are; NaN where not positive.
+    fwhm : float
+        Seeing, px; NaN when there are no stars.
+    radius : float
+        Of the aperture, px.
+    growth : Growth
+        What turned aperture fluxes into total ones.
+    noise : float
+        Standard deviation of a pixel of the sky, DN.
+    found : int
+        Sources found before the choice.
+    """
+
+    x: Floats
+    y: Floats
+    magnitude: Floats
+    error: Floats
+    wide_magnitude: Floats
+    wide_error: Floats
+    fwhm: float
+    radius: float
+    growth: Growth
+    noise: float
+    found: int
+
+    @property
+    def wide_radius(self) -> float:
+        """Radius of the wide aperture, px."""
+        return WIDE * self.fwhm
+
+    @property
+    def n(self) -> int:
+        """Number of stars."""
+        return len(self.x)
+
+
+def good_stars(
+    sources: Sources, bad: Booleans, saturated: Booleans, struck: Booleans, radius: float, fwhm: float
+) -> Booleans:
+    """Return which sources are single, round, unsaturated stars on good pixels.
+
+    Left out: saturated pixels within one FWHM of the aperture or touching the source, bad pixels or cosmic-ray hits
+    within it, the image border, neighbours that add more than 1 % of light, elongation above 1.5, widths that are no
+    star's, and signal to noise below 10.
+    """
+    x, y = sources.x, sources.y
+    width = np.abs(sources.fwhm / fwhm - 1)
+    good = (sources.snr > _FAINTEST) & (sources.elongation <= MOST_ELONGATED) & ((sources.flags & (4 | 8)) == 0)
+    good &= ~(width > _WIDTH_RANGE + 3 / sources.snr)
+    good &= ~touched(bad | struck, x, y, radius)
+    if saturated.any():
+        good &= ~touched(saturated, x, y, radius + fwhm)
+    good &= contamination(x, y, sources.flux, radius, fwhm) < _BLEND_LIMIT
+    return np.asarray(good)
+
+
+def measure_stars(
+    image: NDArray[np.float32],
+    bad: Booleans,
+    saturated: Booleans,
+    struck: Booleans,
+    *,
+    gain: float = float("nan"),
+    aperture: float = APERTURE,
+    noise_factor: float = 1.0,
+    max_stars: int = 600,
+) -> StarPhotometry:
+    """Detect stars and measure the total magnitudes of the good ones.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (ny, nx)
+        DN, sky subtracted; NaN where there is no measurement.
+    bad, saturated, struck : ndarray of bool, same shape
+        Pixels without a measurement, saturated ones, and ones repaired after a cosmic ray.
+    gain : float
+        e-/DN; NaN when unknown.
+    aperture : float
+        Radius in FWHM.
+    noise_factor : float
+        By how much noise in apertures exceeds that of independent pixels.
+    max_stars : int
+        The brightest good stars are kept.
+
+    Returns
+    -------
+    StarPhotometry
+    """
+    bad = bad | ~np.isfinite(image)
+    known_gain = gain if np.isfinite(gain) and gain > 0 else None
+    sources = detect(image, bad, gain=known_gain, saturated=saturated)
+    fwhm = measure_seeing(sources)
+    noise = sky_noise(image, ~(bad | saturated | struck)) * noise_factor
+    if not (np.isfinite(fwhm) and noise > 0):
+        none, nan = np.zeros(0), float("nan")
+        return StarPhotometry(none, none, none, none, none, none, nan, nan, usual_growth(1.0), noise, sources.n)
+    radius = max(aperture * fwhm, 1.5)
+    good = good_stars(sources, bad, saturated, struck, radius, fwhm)
+    if good.sum() < 5 and struck.any():  # few stars: a repaired pixel is better than no star
+        good = good_stars(sources, bad, saturated, np.zeros_like(bad), radius, fwhm)
+    chosen = np.flatnonzero(good)[:max_stars]
+    growth = _growth(image, bad | struck | saturated, sources, chosen, fwhm, noise, gain)
+    x, y = sources.x[chosen], sources.y[chosen]
+    around = local_sky(image, bad, x, y, *ring(fwhm))
+    sums = aperture_photometry(image, bad, x, y, radius, fwhm=fwhm, noise=noise, gain=gain, around=around)
+    wide = aperture_photometry(image, bad, x, y, WIDE * fwhm, fwhm=fwhm, noise=noise, gain=gain, around=around)
+    bright = sums.flux > 3 * sums.error
+    magnitude, error = _magnitudes(sums, bright, growth.captured(radius))
+    wide_magnitude, wide_error = _magnitudes(wide, bright, 1.0)
+    return StarPhotometry(x[bright], y[bright], magnitude, error, wide_magnitude, wide_error, fwhm, radius, growth,
+                          noise, sources.n)
+
+
+def _magnitudes(sums: Apertures, chosen: Booleans, captured: float) -> tuple[Floats, Floats]:
+    """Return magnitudes and errors of the light that the apertures hold a known share of."""
+    flux = np.where(sums.flux[chosen] > 0, sums.flux[chosen], np.nan)
+    return -2.5 * np.log10(flux / captured), MAGNITUDE * sums.error[chosen] / flux
+
+
+def _growth(
+    image: NDArray[np.float32],
+    bad: Booleans,
+    sources: Sources,
+    chosen: NDArray[np.intp],
+    fwhm: float,
+    noise: float,
+    gain: float,
+) -> Growth:
+    """Measure the curve of growth on the isolated ones of the chosen stars, less isolated ones in a crowd."""
+    _, outer = ring(fwhm)
+    for reach in (0.8 * outer, 0.5 * outer):
+        neighbours = contamination(sources.x, sources.y, sources.flux, reach, fwhm)[chosen]
+        whole = ~touched(bad, sources.x[chosen], sources.y[chosen], 0.5 * outer)
+        isolated = chosen[(neighbours < _ISOLATED_LIMIT) & whole][:_GROWTH_STARS]
+        if len(isolated) >= 5:
+            break
+    return measure_growth(image, bad, sources.x[isolated], sources.y[isolated], fwhm=fwhm, noise=noise, gain=gain)
