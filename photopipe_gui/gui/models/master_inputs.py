@@ -17,7 +17,7 @@ from ...reduction.table import FrameRow
 
 INPUT_ROLE = Qt.ItemDataRole.UserRole + 1
 #: An input this far off stands out: fraction of outlying pixels, and mean residual in sigma.
-MANY_OUTLIERS = 0.02
+MANY_OUTLIERS = 0.005
 FAR_OFF = 0.5
 _NONE = QModelIndex()
 

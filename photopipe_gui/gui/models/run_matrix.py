@@ -99,14 +99,27 @@ class RunMatrix(QAbstractTableModel):
             self.beginInsertRows(_NONE, end, end)
             self._rows.append(MatrixRow(outcome.frame))
             self._place[outcome.frame] = end
+            self._counts.clear()
             self.endInsertRows()
+        before = self._cells.get((outcome.frame, outcome.step))
         self._cells[outcome.frame, outcome.step] = outcome
+        self._count(outcome, before)
         self._note_lost(outcome)
-        self._counts.pop(outcome.step, None)
         column, row = self.steps.index(outcome.step), self._place[outcome.frame]
         last = len(self.steps) - 1 if outcome.frame in self._lost else column
         self.dataChanged.emit(self.index(row, column), self.index(row, last))
         self.headerDataChanged.emit(Qt.Orientation.Horizontal, column, column)
+
+    def _count(self, outcome: Outcome, before: Outcome | None) -> None:
+        """Keep the counts of a step right without counting all frames again."""
+        counts = self._counts.get(outcome.step)
+        if counts is None or self._rows[self._place[outcome.frame]].product:
+            return
+        if before is None and self._lost_before(outcome.frame, outcome.step) is not None:
+            del self._counts[outcome.step]
+            return
+        counts[before.status if before else Status.PENDING] -= 1
+        counts[outcome.status] += 1
 
     def set_active(self, step: str) -> None:
         """Say which step the run is at: its frames without an outcome are in work. Empty: none."""
