@@ -92,7 +92,7 @@ def median_error_factor(n: NDArray[np.float64], noise: NDArray[np.float64]) -> N
 
 
 def moderated_sigma(own: FloatArray, n: int) -> FloatArray:
-    """Return the noise of every pixel from its own scatter and that of its neighbourhood.
+    """Turn every pixel's own scatter into its noise, with the help of its neighbourhood.
 
     With few frames a pixel's own scatter is itself very uncertain, and a clip that used it would throw away good values
     where it is small by chance. Both variances are therefore averaged, weighted by their degrees of freedom
@@ -101,46 +101,61 @@ def moderated_sigma(own: FloatArray, n: int) -> FloatArray:
     Parameters
     ----------
     own : ndarray of float32, shape (ny, nx)
-        Standard deviation of each pixel over the frames; NaN where unknown. The first row and column must lie
-        on a cell boundary (`CELL_ROWS`, `CELL_COLUMNS`) of the image for a result that does not depend on the strip.
+        Standard deviation of each pixel over the frames; NaN where unknown. Overwritten. The first row and column must
+        lie on a cell boundary (`CELL_ROWS`, `CELL_COLUMNS`) for a result that does not depend on the strip.
     n : int
         Number of frames behind it.
 
     Returns
     -------
     ndarray of float32, shape (ny, nx)
-        Standard deviation of one frame; NaN where the neighbourhood has none.
+        `own`, now the standard deviation of one frame; NaN where the neighbourhood has none.
     """
-    around = _neighbourhood(own)
     freedom = _EFFICIENCY * (n - 1) if n >= _FEWEST_OWN else 0.0
-    if freedom == 0.0:
-        return around
     weight = np.float32(freedom / (freedom + _NEIGHBOURS))
-    variance = np.square(around)
-    mixed = np.square(own)
-    mixed -= variance
-    mixed *= weight
-    mixed += variance
-    mixed = np.sqrt(mixed, out=mixed)
-    return np.where(np.isnan(mixed), around, mixed) if np.isnan(mixed.sum()) else mixed
-
-
-def _neighbourhood(own: FloatArray) -> FloatArray:
-    """Return the mean deviation of each cell, values cut at three times its median, spread over its pixels."""
     rows, columns = own.shape
     down, across = -(-rows // CELL_ROWS), -(-columns // CELL_COLUMNS)
+    if rows == down * CELL_ROWS and columns == across * CELL_COLUMNS:
+        _mix(own.reshape(down, CELL_ROWS, across, CELL_COLUMNS), weight)
+        return own
     short = ((0, down * CELL_ROWS - rows), (0, across * CELL_COLUMNS - columns))
-    whole = np.pad(own, short, mode="edge") if any(end for _, end in short) else own
-    cells = whole.reshape(down, CELL_ROWS, across, CELL_COLUMNS).swapaxes(1, 2).reshape(down, across, -1)
-    if np.isnan(cells.sum()):
-        ordered = np.sort(cells, axis=-1)
-        known = np.count_nonzero(~np.isnan(ordered), axis=-1)
-        middle = np.take_along_axis(ordered, np.maximum(known - 1, 0)[..., None] // 2, axis=-1)
-        capped = np.where(np.isnan(ordered), 0, np.minimum(ordered, 3 * middle))
-        level = capped.sum(axis=-1) / np.where(known > 0, known, np.nan)
-    else:
-        sample = cells[..., ::2]
-        middle = np.partition(sample, sample.shape[-1] // 2, axis=-1)[..., sample.shape[-1] // 2, None]
-        level = np.minimum(cells, 3 * middle).mean(axis=-1, dtype=np.float32)
-    spread = np.repeat(np.repeat(level.astype(np.float32), CELL_ROWS, axis=0), CELL_COLUMNS, axis=1)
-    return spread[:rows, :columns]
+    whole = np.pad(own, short, mode="edge")
+    _mix(whole.reshape(down, CELL_ROWS, across, CELL_COLUMNS), weight)
+    own[...] = whole[:rows, :columns]
+    return own
+
+
+def _mix(own: FloatArray, weight: np.float32) -> None:
+    """Replace the deviations of cells, shape (down, rows, across, columns), by those mixed with the cell's level."""
+    around = _levels(own)[:, None, :, None]
+    if weight == 0:
+        own[...] = around
+        return
+    np.square(own, out=own)
+    own *= weight
+    own += (1 - weight) * np.square(around)
+    np.sqrt(own, out=own)
+    if np.isnan(own.sum()):
+        np.copyto(own, around, where=np.isnan(own))
+
+
+def _levels(own: FloatArray) -> FloatArray:
+    """Return the mean deviation of each cell, shape (down, across), values cut at three times the cell's median.
+
+    Every second column is enough for it.
+    """
+    cells = np.array(own[..., ::2].swapaxes(1, 2), order="C").reshape(own.shape[0] * own.shape[2], -1)
+    gappy = np.flatnonzero(np.isnan(cells.sum(axis=-1)))
+    levels_of_gappy = [_level_of_known(cells[i]) for i in gappy.tolist()]
+    half = cells.shape[-1] // 2
+    cells.partition(half, axis=-1)
+    np.minimum(cells, 3 * cells[:, half, None], out=cells)
+    level: FloatArray = cells.mean(axis=-1, dtype=np.float32)
+    level[gappy] = levels_of_gappy
+    return level.reshape(own.shape[0], own.shape[2])
+
+
+def _level_of_known(cell: FloatArray) -> float:
+    """Return the level of a cell in which some deviations are unknown; NaN when all are."""
+    known = np.sort(cell[~np.isnan(cell)])
+    return float(np.minimum(known, 3 * known[known.size // 2]).mean()) if known.size else math.nan

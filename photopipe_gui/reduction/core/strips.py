@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from .combine import Combined, Input, Source, Tile
 
 OUTLYING = 6.0  # sigma from the master at which a pixel of an input counts as outlying
-_PLANES = 14  # float32 working planes of a strip beside the stack itself
+_PLANES = 12  # float32 working planes of a strip beside the stack itself
 
 FloatArray = NDArray[np.float32]
+_NOWHERE = np.empty(0, np.intp)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ class StripWorker:
         self._target = target
         self._stack = np.empty((len(recipe.inputs), size), recipe.stored)
         self._buffers = Buffers(size, recipe.stored)
-        self._scratch = [np.empty(size, np.float32) for _ in range(4)]
+        self._scratch = [np.empty(size, np.float32) for _ in range(8)]
+        self._counted = np.empty(size, target.count.dtype)
         self._flags = np.empty(size, np.bool_)
         self._holes: list[NDArray[np.bool_] | None] = []
 
@@ -161,9 +163,11 @@ class StripWorker:
         self, planes: list[NDArray[Any]]
     ) -> tuple[FloatArray, FloatArray, NDArray[np.float64] | None]:
         """Return the median, the pixel's own sigma and, if there are holes, how many values each pixel has."""
-        n = len(planes)
+        n, size = len(planes), planes[0].size
         ranks = ((n - 1) // 2, n // 2, *spread_ranks(n))
-        below, above, inner, outer = (array.astype(np.float32) for array in select(planes, ranks, self._buffers))
+        below, above, inner, outer = (plane[:size] for plane in self._scratch[4:8])
+        for plane, found in zip((below, above, inner, outer), select(planes, ranks, self._buffers), strict=True):
+            plane[...] = found
         below += above
         below *= np.float32(0.5)
         outer -= inner
@@ -196,10 +200,10 @@ class StripWorker:
     def _sigma(self, own: NDArray[np.float32], median: FloatArray) -> FloatArray:
         """Return the noise of a frame of relative noise 1, never zero (constant data would reject nothing or all)."""
         sigma = moderated_sigma(own, len(self._recipe.inputs)).reshape(-1)
-        least = np.abs(median)
+        least = np.abs(median, out=self._scratch[3][: median.size])
         least *= np.float32(1e-6)
         least += np.float32(max(self._recipe.floor, 1e-30))
-        return np.fmax(sigma, least, out=least)
+        return np.fmax(sigma, least, out=sigma)
 
     def _mean_and_tally(
         self,
@@ -214,9 +218,10 @@ class StripWorker:
         residual, work = self._scratch[0][:size], self._scratch[1][:size]
         inverse = np.divide(np.float32(1.0), sigma, out=self._scratch[2][:size])
         averaging = recipe.method != "median"
-        total = np.zeros(size, np.float32)
-        weight = np.full(size, recipe.weights.sum(), np.float32)
-        count = np.full(size, n, self._target.count.dtype)
+        total, weight, count = self._scratch[3][:size], self._scratch[5][:size], self._counted[:size]
+        total[...] = 0
+        weight[...] = recipe.weights.sum()
+        count[...] = n
         if valid is not None:
             count[...] = valid
         for i, plane in enumerate(planes):
@@ -252,11 +257,12 @@ class StripWorker:
         limit = min(recipe.low, recipe.high, OUTLYING) if averaging else OUTLYING
         np.abs(residual, out=work)
         np.greater(work, np.float32(limit), out=flags)
+        if not averaging:
+            tally[2] = np.count_nonzero(flags)
+            return _NOWHERE
         at = np.flatnonzero(flags)
         values = residual[at]
         tally[2] = np.count_nonzero(np.abs(values) > OUTLYING)
-        if not averaging:
-            return at[:0]
         rejected = at[(values < -recipe.low) | (values > recipe.high)]
         tally[1] = rejected.size
         return rejected
@@ -275,12 +281,12 @@ class StripWorker:
         if recipe.method == "median":
             if valid is None:
                 factor = np.float32(median_error_factor(np.array([float(n)]), recipe.noise)[0])
-                uncertainty = sigma * (factor if n > 1 else np.float32(np.nan))
+                sigma *= factor if n > 1 else np.float32(np.nan)
             else:
                 factors = median_error_factor(np.arange(n + 1.0), recipe.noise).astype(np.float32)
                 factors[:2] = np.nan
-                uncertainty = sigma * factors[valid.astype(np.intp)]
-            return median, uncertainty, count
+                sigma *= factors[valid.astype(np.intp)]
+            return median, sigma, count
         least = np.float32(0.5 * recipe.weights.min())
         empty = weight < least  # nothing left: every value was rejected, or there was none
         if empty.any():

@@ -23,9 +23,10 @@ from .source import FitsSource
 
 FLAT_LEAST = 0.3  # of the median: below it a flat is no measure of the pixel's response
 _HOT = 10.0  # noise of one frame above the median dark rate at which a pixel is hot (below: dead)
-_PAIRS = 8  # differences of bias frames that the read noise is measured from
-_BAND = 64  # rows of each of the three bands of these differences
-_SAMPLED_ROWS = 16  # the level of a bias or dark frame is taken from every so many rows
+_PAIRS = 4  # differences of bias frames that the read noise is measured from
+_BAND = 32  # rows of each of the three bands of these differences
+_EVERY = 8  # row that the typical uncertainty is taken from
+_SAMPLED_ROWS = 32  # spread over the frame, that the level of a bias or dark frame is taken from
 
 
 @dataclass
@@ -121,11 +122,12 @@ def _leave_out_dark_flats(stack: Stack) -> None:
 
 
 def _level(stack: Stack, frame: CalibrationFrame) -> float:
-    """Return the median of a flat after subtraction, or of every 16th row of a bias or dark frame as read."""
+    """Return the median of a flat after subtraction, or of some rows of a bias or dark frame as read."""
     source = stack.source(frame)
     ny, nx = source.shape
     if stack.mtype != "flat":
-        rows = range(min(_SAMPLED_ROWS // 2, ny - 1), ny, _SAMPLED_ROWS)
+        step = max(ny // _SAMPLED_ROWS, 1)
+        rows = range(step // 2, ny, step)
         sample = np.empty((len(rows), nx), source.dtype)
         for i, y in enumerate(rows):
             source.read(Tile(y, y + 1, 0, nx), sample[i : i + 1])
@@ -239,7 +241,7 @@ def bad_pixels(mtype: str, master: Combined) -> NDArray[np.uint8]:
             mask[image < FLAT_LEAST] = Mask.BAD
         elif mtype == "dark":
             middle = stats.median(image)
-            noise = stats.median(master.uncertainty[:: _SAMPLED_ROWS // 2]) * math.sqrt(len(master.contributions))
+            noise = stats.median(master.uncertainty[::_EVERY]) * math.sqrt(len(master.contributions))
             if math.isfinite(noise) and noise > 0:
                 mask[np.abs(image - np.float32(middle)) > _HOT * noise] = Mask.BAD
         if not np.isfinite(image.sum()):
@@ -251,7 +253,7 @@ def read_noise_of(stack: Stack) -> float:
     """Return the read noise in DN from differences of consecutive bias frames; NaN with fewer than two.
 
     The biweight sigma of the difference over three bands of rows, divided by the root of two; the median over up to
-    8 pairs. A difference of levels between two frames does not enter.
+    4 pairs. A difference of levels between two frames does not enter.
     """
     found = []
     for first, second in list(zip(stack.frames, stack.frames[1:], strict=False))[:_PAIRS]:

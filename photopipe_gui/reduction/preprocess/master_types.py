@@ -44,7 +44,7 @@ class MasterInput:
         The frame.
     median : float
         Flat: median in DN after bias and dark were subtracted, what the frame is divided by. Bias and dark: median in
-        DN as read, over every 16th row.
+        DN as read, over 32 rows spread over the frame.
     scale : float
         What the frame was divided by: its median (flat), its exposure time in s (dark), 1 (bias).
     n_rejected : int

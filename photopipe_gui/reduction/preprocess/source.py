@@ -18,6 +18,7 @@ from ..fitsio import Area, Card, Layout, read_layout, read_pixels
 
 _MOST_OPEN = 200  # files held open at once by the sources of one process
 _open_files = threading.BoundedSemaphore(_MOST_OPEN)
+_buffers = threading.local()
 _SHORTER = "the file became shorter while it was read"
 
 
@@ -104,7 +105,7 @@ class FitsSource:
         """
         rows = tile.y1 - tile.y0
         first = self._area.y0 + tile.y0
-        raw = np.empty((rows, self._row), self._stored)
+        raw = self._buffer(rows)
         self._fill(raw, self._start + first * self._row * self._stored.itemsize)
         part = raw[:, self._area.x0 + tile.x0 : self._area.x0 + tile.x1]
         if self._unsigned:
@@ -119,6 +120,14 @@ class FitsSource:
             out[...] = part
         else:
             out[...] = part * self._layout.bscale + self._layout.bzero
+
+    def _buffer(self, rows: int) -> NDArray[Any]:
+        """Return rows as stored, in memory that each thread uses again and again."""
+        size = rows * self._row * self._stored.itemsize
+        buffer: NDArray[np.uint8] | None = getattr(_buffers, "bytes", None)
+        if buffer is None or buffer.size < size:
+            buffer = _buffers.bytes = np.empty(size, np.uint8)
+        return buffer[:size].view(self._stored).reshape(rows, self._row)
 
     def _fill(self, raw: NDArray[Any], position: int) -> None:
         wanted = raw.reshape(-1).view(np.uint8).data
