@@ -62,9 +62,8 @@ class SkyField:
     def select(self, keep: NDArray[Any]) -> SkyField:
         """Return the sources of a boolean or index array."""
         magnitudes = {band: values[keep] for band, values in self.magnitudes.items()}
-        rest = (getattr(self, name)[keep] for name in ("ra", "dec", "pmra", "pmdec"))
-        shapes = (getattr(self, name)[keep] for name in ("size", "ellipticity", "angle"))
-        return SkyField(*rest, magnitudes, *shapes)
+        names = ("ra", "dec", "pmra", "pmdec", "size", "ellipticity", "angle")
+        return SkyField(magnitudes=magnitudes, **{name: getattr(self, name)[keep] for name in names})
 
 
 def star_magnitudes(rng: np.random.Generator, density: float, area: float) -> Floats:

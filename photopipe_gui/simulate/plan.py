@@ -32,6 +32,11 @@ _RADIUS_MARGIN = 0.075
 _TARGETS = {"ratir": "2013A-1{0:03d}-vis{1}", "lmi": "GRB 2105{0:02d}{1}", "rimas": "GRB2511{0:02d}{1}"}
 
 
+def software_gain(instrument: str, camera: int) -> float:
+    """Return the factor that a camera's counts are divided by before they are written (SOFTGAIN of RATIR)."""
+    return _SOFTWARE_GAIN.get((instrument, camera), 1.0)
+
+
 @dataclass(frozen=True)
 class Target:
     """A field that is observed: name, position (deg) and its sources."""
@@ -99,7 +104,7 @@ class Planner:
     def detector(self, camera: Camera) -> Detector:
         """The camera's detector on this night."""
         name = self.instrument.name
-        software = _SOFTWARE_GAIN.get((name, camera.number), 1.0)
+        software = software_gain(name, camera.number)
         if name == "ratir":
             ceiling = camera.ceiling / software
             saturation = ceiling - 1
