@@ -59,7 +59,12 @@ class Executor(Protocol):
 
 
 def _end_with_parent(parent: int) -> None:
-    """Let a worker end when the program that started it is gone: killed, it cannot say so."""
+    """Let a worker end when the program that started it is gone: killed, it cannot say so.
+
+    Ctrl-C reaches a terminal's whole group of processes and is the program's to answer, not the worker's.
+    """
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -177,8 +182,9 @@ class ProcessExecutor(_Base):
                         exhausted = True
                         break
                     index, item = following
+                    pool = self._start()
                     with _interrupts_held():
-                        running[self._start().submit(_guarded, function, index, item)] = index
+                        running[pool.submit(_guarded, function, index, item)] = index
                 check_cancelled(reporter)
                 finished, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
                 for future in finished:
