@@ -232,7 +232,8 @@ class MastersPage(QWidget):
             return
         self._picture_key = None
         said = entry.state in (State.FAILED, State.NO_INPUTS, State.BUILDING)
-        self.view.show_nothing(f"{entry.reason}." if said else f"This master is not built yet: {entry.reason}.")
+        text = entry.reason.rstrip(".")
+        self.view.show_nothing(f"{text}." if said else f"This master is not built yet: {text}.")
 
     def _show_title(self, entry: MasterEntry) -> None:
         """Say which master is shown and how it stands, or whose residual."""
