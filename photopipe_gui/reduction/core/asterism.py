@@ -6,7 +6,7 @@ with the parity flipped w = alpha conj(z) + beta.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,13 @@ class Prior:
     scale: tuple[float, float]
     flipped: bool
     size: float
+
+
+    def widened(self) -> Prior:
+        """Return slightly wider bounds: what a refined transformation may reach from within these."""
+        low, high = self.scale
+        scale = (0.98 * low, 1.02 * high)
+        return replace(self, shift=1.05 * self.shift + 10, rotation=self.rotation + 0.02, scale=scale)
 
 
 @dataclass(frozen=True)
@@ -140,10 +147,10 @@ def candidates(
     zc, wc = z - zm[:, None], w - wm[:, None]
     alpha = (np.conj(zc) * wc).sum(axis=1) / (np.abs(zc) ** 2).sum(axis=1)
     found = Candidates(alpha, wm - alpha * zm, flipped)
-    return found.take(_admitted(found, prior))
+    return found.take(admitted(found, prior))
 
 
-def _admitted(found: Candidates, prior: Prior) -> NDArray[np.bool_]:
+def admitted(found: Candidates, prior: Prior) -> NDArray[np.bool_]:
     """Tell which transformations lie within the prior."""
     centre = np.where(found.flipped, np.conj(prior.centre), prior.centre)
     scale = np.abs(found.alpha)
@@ -212,5 +219,5 @@ def admissible_choices(source: Complex, stars: Complex, prior: Prior, most: int 
                 z0, z1 = np.conj(z0), np.conj(z1)
             alpha = (stars[second] - stars[first]) / (z1 - z0)
             found = Candidates(alpha, stars[first] - alpha * z0, np.full(total, flip))
-            count += float(_admitted(found, prior).sum())
+            count += float(admitted(found, prior).sum())
     return count

@@ -10,7 +10,18 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import bdtrc
 
-from .asterism import Candidates, Complex, Floats, Index, Prior, admissible_choices, candidates, triangles, vote
+from .asterism import (
+    Candidates,
+    Complex,
+    Floats,
+    Index,
+    Prior,
+    admissible_choices,
+    admitted,
+    candidates,
+    triangles,
+    vote,
+)
 
 #: Stars used of the frame, and tolerance of the side ratios, from the quickest attempt to the last. The wide tolerance
 #: is for distortion that the first guess does not know.
@@ -199,7 +210,7 @@ class _Verifier:
         self.stars = np.column_stack([nearby.real, nearby.imag])[:most]
         self.tree = cKDTree(self.stars)
         self.density = len(self.stars) / max(search_area, area)
-        self.prior = prior
+        self.prior = prior.widened()
 
     def check(self, proposed: Candidates, radius: float, most: int = 8) -> list[Match]:
         """Return the refined candidates that match most stars at first sight, best first."""
@@ -239,10 +250,16 @@ class _Verifier:
         return best
 
     def _plausible(self, matrix: Floats) -> bool:
-        """Refuse shears, and scales outside the prior."""
+        """Refuse shears, and what lies outside the prior."""
         axes = np.linalg.svd(matrix[:, :2], compute_uv=False)
-        low, high = self.prior.scale
-        return bool(axes[0] < 1.02 * high and axes[1] > 0.98 * low and axes[0] < 1.08 * axes[1])
+        flip = bool(np.linalg.det(matrix[:, :2]) < 0)
+        sign = -1.0 if flip else 1.0
+        alpha = 0.5 * complex(matrix[0, 0] + sign * matrix[1, 1], matrix[1, 0] - sign * matrix[0, 1])
+        return bool(axes[0] < 1.08 * axes[1]) and self._admits(alpha, complex(matrix[0, 2], matrix[1, 2]), flip)
+
+    def _admits(self, alpha: complex, beta: complex, flip: bool) -> bool:
+        """Tell whether a similarity lies within the bounds that the chance is counted for."""
+        return bool(admitted(Candidates(np.array([alpha]), np.array([beta]), np.array([flip])), self.prior)[0])
 
     def _chance_of_many(self, moved: Floats, matched: Index, radius: float) -> float:
         """Bound the chance of a linear map: laid through three of its pairs it holds the others within three radii."""
@@ -261,6 +278,8 @@ class _Verifier:
             base = [source[a], source[b]]
             alpha = (w[star[b]] - w[star[a]]) / (z[base[1]] - z[base[0]])
             image = w[star[a]] + alpha * (z - z[base[0]])
+            if not self._admits(complex(alpha), complex(w[star[a]] - alpha * z[base[0]]), bool(flip)):
+                continue
             moved = np.column_stack([image.real, image.imag])
             for radius in _LARGEST * 0.6 ** np.arange(_RADII):
                 here, there = mutual_pairs(moved, self.stars, self.tree, radius)
