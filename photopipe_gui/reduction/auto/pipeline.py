@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ...errors import Cancelled, FrameError, NightError
 from ..executor import Executor, Failure
-from ..outcome import Outcome, Status, Value
+from ..outcome import Outcome, Status
 from ..progress import Progress, Reporter, check_cancelled
 from . import resume
 from .plan import PlannedFrame, RunPlan
@@ -267,22 +266,13 @@ def _settle_group(state: RunState, spec: StepSpec, group: GroupTask, result: Gro
         state.settle(outcome_of(task.frame, spec.name, answer, share))
         if answer.product is not None and spec.letter and not answer.dropped:
             state.current[task.frame] = answer.product
+    facts = dict(result.measurements)
     if result.product is not None:
-        facts: Mapping[str, Value] = result.measurements
         state.report.results[result.product.name] = {**facts, "group": group.key, "step": spec.name}
-        status, reason = Status.DONE, result.reason
-    else:
-        status, reason = Status.SKIPPED, result.reason or "no product"
-    state.settle(
-        Outcome(
-            f"[{group.key}]",
-            spec.name,
-            status,
-            reason,
-            share * len(group.frames),
-            str(result.product or ""),
-            dict(result.measurements),
-        )
-    )
+    if group.product is not None or facts or result.reason:
+        status = Status.SKIPPED if group.product is not None and result.product is None else Status.DONE
+        product = str(result.product or "")
+        seconds = share * len(group.frames)
+        state.settle(Outcome(f"[{group.key}]", spec.name, status, result.reason, seconds, product, facts))
     if result.reason:
         state.context.reporter.message(f"{spec.name} {group.key}: {result.reason}", "warning")
