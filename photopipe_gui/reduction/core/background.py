@@ -23,7 +23,7 @@ class Level(NamedTuple):
 
 
 class CellMap(NamedTuple):
-    """Statistics of square cells of an image.
+    """Statistics of the cells of an image.
 
     Attributes
     ----------
@@ -31,13 +31,14 @@ class CellMap(NamedTuple):
         Median of each cell's good pixels; NaN where fewer than a quarter are good.
     sigma : ndarray of float64, shape (my, mx)
         Their scatter (MAD / 0.6745); NaN likewise.
-    cell : int
-        Edge of a cell in px; the last row and column of cells may be cut by the image's edge.
+    rows, columns : ndarray of float64, shapes (my,) and (mx,)
+        Centres of the cells, zero-based pixels.
     """
 
     level: NDArray[np.float64]
     sigma: NDArray[np.float64]
-    cell: int
+    rows: NDArray[np.float64]
+    columns: NDArray[np.float64]
 
 
 def sample(image: NDArray[Any], exclude: NDArray[Any] | None = None, limit: int = _SAMPLE) -> FloatImage:
@@ -117,7 +118,7 @@ def _median_mad(ordered: NDArray[Any]) -> tuple[float, float]:
 
 
 def cell_map(image: FloatImage, exclude: NDArray[Any] | None, cell: int, thin: int = 1) -> CellMap:
-    """Return median and scatter of square cells.
+    """Return median and scatter of cells.
 
     Parameters
     ----------
@@ -126,24 +127,36 @@ def cell_map(image: FloatImage, exclude: NDArray[Any] | None, cell: int, thin: i
     exclude : ndarray, shape (ny, nx), optional
         Non-zero pixels are left out.
     cell : int
-        Edge of a cell in px.
+        Edge of a cell in px; it is changed a little so that the cells at the far edges are not much smaller.
     thin : int
         Use every so many-th row and column of a cell: for speed where cells have hundreds of pixels.
     """
     values = image[::thin, ::thin].astype(np.float32, copy=True)
     if exclude is not None:
         values[exclude[::thin, ::thin] != 0] = np.nan
-    size = max(1, cell // thin)
+    high, wide = (_even_size(length, max(1, cell // thin)) for length in values.shape)
     ny, nx = values.shape
-    my, mx = -(-ny // size), -(-nx // size)
-    padded = np.full((my * size, mx * size), np.nan, np.float32)
+    my, mx = -(-ny // high), -(-nx // wide)
+    padded = np.full((my * high, mx * wide), np.nan, np.float32)
     padded[:ny, :nx] = values
-    cells = padded.reshape(my, size, mx, size).transpose(0, 2, 1, 3).reshape(my * mx, size * size)
+    cells = padded.reshape(my, high, mx, wide).transpose(0, 2, 1, 3).reshape(my * mx, high * wide)
     level, count = _row_medians(cells)
     sigma = _row_medians(np.abs(cells - level[:, None]))[0] * _MAD_TO_SIGMA
-    few = count < max(1, size * size // 4)
+    few = count < max(1, high * wide // 4)
     level[few], sigma[few] = np.nan, np.nan
-    return CellMap(level.reshape(my, mx).astype(np.float64), sigma.reshape(my, mx).astype(np.float64), size * thin)
+    rows, columns = _centres(my, high * thin, image.shape[0]), _centres(mx, wide * thin, image.shape[1])
+    return CellMap(level.reshape(my, mx).astype(np.float64), sigma.reshape(my, mx).astype(np.float64), rows, columns)
+
+
+def _even_size(length: int, size: int) -> int:
+    """Return the size of cells that divides a length into nearly equal parts."""
+    return max(1, -(-length // max(1, round(length / size))))
+
+
+def _centres(count: int, size: int, length: int) -> NDArray[np.float64]:
+    """Return the middle of each cell, zero-based pixels; the last may be cut by the image's edge."""
+    starts = np.arange(count) * size
+    return 0.5 * (starts + np.minimum(starts + size, length) - 1.0)
 
 
 def _row_medians(cells: FloatImage) -> tuple[FloatImage, NDArray[np.intp]]:
@@ -179,33 +192,35 @@ def fill_cells(level: NDArray[np.float64]) -> NDArray[np.float64]:
     return filled
 
 
-def expand_cells(level: NDArray[np.float64], cell: int, shape: tuple[int, int]) -> FloatImage:
+def expand_cells(
+    level: NDArray[np.float64], rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tuple[int, int]
+) -> FloatImage:
     """Interpolate a map of cells to the pixels, bilinearly between the cells' centres, continued linearly outside.
 
     Parameters
     ----------
     level : ndarray, shape (my, mx)
         Without NaN.
-    cell : int
-        Edge of a cell in px.
+    rows, columns : ndarray, shapes (my,) and (mx,)
+        Centres of the cells, zero-based pixels.
     shape : (int, int)
         Rows and columns of the image.
     """
-    rows = _linear_weights(shape[0], cell, level.shape[0])
-    columns = _linear_weights(shape[1], cell, level.shape[1])
-    wide = level[:, columns[0]] * (1 - columns[1]) + level[:, columns[0] + columns[2]] * columns[1]
-    wide = wide.astype(np.float32)
-    share = rows[1].astype(np.float32)[:, None]
-    return np.asarray(wide[rows[0]] * (1 - share) + wide[rows[0] + rows[2]] * share, dtype=np.float32)
+    upper, down, step_y = _linear_weights(shape[0], rows)
+    left, right, step_x = _linear_weights(shape[1], columns)
+    wide = (level[:, left] * (1 - right) + level[:, left + step_x] * right).astype(np.float32)
+    share = down.astype(np.float32)[:, None]
+    return np.asarray(wide[upper] * (1 - share) + wide[upper + step_y] * share, dtype=np.float32)
 
 
-def _linear_weights(length: int, cell: int, cells: int) -> tuple[NDArray[np.intp], NDArray[np.float64], int]:
+def _linear_weights(length: int, centres: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64], int]:
     """Return for every pixel the cell before it, the share of the next one, and the step to it (0 for one cell)."""
-    if cells == 1:
+    if len(centres) == 1:
         return np.zeros(length, np.intp), np.zeros(length), 0
-    place = (np.arange(length) + 0.5) / cell - 0.5
-    before = np.clip(np.floor(place), 0, cells - 2).astype(np.intp)
-    return before, np.clip(place - before, -0.5, 1.5), 1
+    place = np.arange(length, dtype=np.float64)
+    before = np.clip(np.searchsorted(centres, place, side="right") - 1, 0, len(centres) - 2)
+    share = (place - centres[before]) / (centres[before + 1] - centres[before])
+    return before, np.clip(share, -0.75, 1.75), 1
 
 
 def sky_model(image: FloatImage, exclude: NDArray[Any] | None, cell: int = 64) -> tuple[FloatImage, float]:
@@ -229,9 +244,16 @@ def sky_model(image: FloatImage, exclude: NDArray[Any] | None, cell: int = 64) -
     from scipy.ndimage import median_filter
 
     cells = cell_map(image, exclude, cell, thin=2 if cell >= 32 else 1)
-    level = median_filter(fill_cells(cells.level), 3, mode="nearest")
+    level = fill_cells(cells.level)
+    # Continued linearly beyond the edge, so that the median of a slope is the slope there too.
+    single = min(level.shape) == 1
+    wide = np.pad(level, 1, mode="edge") if single else np.pad(level, 1, mode="reflect", reflect_type="odd")
+    around = median_filter(wide, 3)[1:-1, 1:-1]
+    # A cell full of a star differs from its neighbours by much more than the sky's slope does.
+    off = level - around
+    level = np.where(off > 4 * _MAD_TO_SIGMA * float(np.median(np.abs(off))) + 1e-12, around, level)
     noise = float(np.nanmedian(cells.sigma)) if np.isfinite(cells.sigma).any() else float("nan")
-    return expand_cells(level, cells.cell, (image.shape[0], image.shape[1])), noise
+    return expand_cells(level, cells.rows, cells.columns, (image.shape[0], image.shape[1])), noise
 
 
 def fit_surface(

@@ -10,6 +10,8 @@ from .saturation import grow
 
 _MAD_TO_SIGMA = 1.4826022
 _EXTENDED_CELL = 64
+# Smoothed noise has some peak above 3.5 sigma in every hundred thousand pixels or less; blocks are far fewer.
+_EXTRA = 1.0
 
 
 def median_of_nine(image: FloatImage) -> FloatImage:
@@ -78,7 +80,7 @@ def object_mask(
     exclude : ndarray, shape (ny, nx), optional
         Non-zero pixels neither count nor are flagged.
     threshold : float
-        In units of the noise at each scale.
+        In units of the noise of the blocks; at the finest scale one more.
     reach : int
         Pixels by which what is found at the finest scale is grown.
     scales : tuple of int
@@ -99,14 +101,15 @@ def object_mask(
         return flagged
     smooth = np.where(good, residual, np.float32(centre))
     # Hot pixels and cosmic rays are no objects: the sky frame has to hold the one and clips the other.
-    smooth = uniform_filter(median_of_nine(smooth), 3, mode="nearest")
+    calm = median_of_nine(smooth)
+    smooth = uniform_filter(calm, 3, mode="nearest")
     level, noise = _level_and_sigma(sample(smooth, ~good))
-    flagged = _strong(smooth, level, noise, threshold)
+    flagged = _strong(smooth, level, noise, threshold + _EXTRA)
     flagged = grow(flagged, reach, reach)
     for size in scales:
         if min(residual.shape) < 4 * size:
             break
-        means, share = block_means(residual, good & ~flagged, size)
+        means, share = block_means(calm, good & ~flagged, size)
         usable = share > 0.2
         level, noise = _level_and_sigma(means[usable & (share > 0.6)])
         if not noise > 0:
@@ -172,7 +175,7 @@ def extended_mask(cells: CellMap, shape: tuple[int, int], threshold: float = 4.0
     for number in range(1, count + 1):
         inside = np.equal(groups, number)
         if inside.sum() >= least and np.count_nonzero(off[inside] > threshold) >= least:
-            out |= expand_cells(grow(inside).astype(np.float64), cells.cell, shape) > 0.25
+            out |= expand_cells(grow(inside).astype(np.float64), cells.rows, cells.columns, shape) > 0.25
     return out
 
 

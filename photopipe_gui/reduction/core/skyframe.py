@@ -47,7 +47,7 @@ def fill_holes(sky: FloatImage, hole: NDArray[np.bool_]) -> FloatImage:
             return out
     cells = cell_map(out, hole, _CELL, thin=2)
     surface, _ = fit_surface(cells, 2, high=4.0)
-    model = expand_cells(surface + fill_cells(cells.level - surface), cells.cell, shape)
+    model = expand_cells(surface + fill_cells(cells.level - surface), cells.rows, cells.columns, shape)
     out[hole] = model[hole]
     return out
 
@@ -78,6 +78,7 @@ def denoise(sky: FloatImage, error: FloatImage) -> FloatImage:
     smooth = np.where(spike, calm, sky)
     kept = np.zeros_like(sky)
     everywhere = np.ones(shape, np.bool_)
+    middles = [np.arange(length // _CELL) * _CELL + 0.5 * (_CELL - 1.0) for length in shape]
     for width, gain in zip(_WIDTHS, _detail_gains(), strict=True):
         smoother = gaussian_filter(smooth, width, mode="nearest", truncate=3.0)
         detail = smooth - smoother
@@ -86,7 +87,7 @@ def denoise(sky: FloatImage, error: FloatImage) -> FloatImage:
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.clip(1 - expected / found, 0, 1)
         share = np.where(np.isfinite(share), share, 0.0).astype(np.float64)
-        kept += detail * expand_cells(share, _CELL, shape)
+        kept += detail * expand_cells(share, *middles, shape)
         smooth = smoother
     kept += smooth
     kept[spike] = sky[spike]

@@ -48,13 +48,13 @@ def run(task: FrameTask, params: FlattenParams) -> StepResult:
         low = ~(flat >= np.float32(params.flat_floor))
     flat[low] = np.nan
     image = image / flat
-    mask[low] |= Mask.BAD
+    mask[low] |= np.uint8(Mask.BAD)
     flagged = read_mask(path)
     if flagged is not None and flagged.shape == mask.shape:
-        mask[(flagged & Mask.BAD) != 0] |= Mask.BAD
+        mask[(flagged & Mask.BAD) != 0] |= np.uint8(Mask.BAD)
     hole = ~np.isfinite(image)
     image[hole] = np.nan
-    mask[hole] |= Mask.NODATA
+    mask[hole] |= np.uint8(Mask.NODATA)
     sky = clipped_level(image, mask)
     if not sky.n:
         sky = clipped_level(image, mask & np.uint8(Mask.NODATA | Mask.BAD))

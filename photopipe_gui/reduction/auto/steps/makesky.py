@@ -22,6 +22,7 @@ from ...params import option
 from ..tasks import Context, Failure, GroupResult, GroupTask, StepResult, finish_header
 
 _BAND_ALIGN = 8
+_BAND_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,14 @@ def finish(job: _Sky) -> dict[str, float]:
 
 
 def _bands(frames: list[_Seen], level: float, params: MakeskyParams, context: Context, tag: str) -> list[_Band]:
-    """Divide the rows among the workers so that all strips in work together stay within the memory limit."""
+    """Divide the rows into bands so that those in work together stay within the memory limit.
+
+    Their height does not depend on the number of workers (up to eight): the same frames give the same sky anywhere.
+    """
     ny, nx = frames[0].shape
-    workers = max(context.workers, 1)
     # A band is held as read and once more by the combination.
-    fitting = int(context.memory_limit / workers / (len(frames) * nx * 4 * 3))
-    height = max(_BAND_ALIGN, min(fitting, -(-ny // workers)) // _BAND_ALIGN * _BAND_ALIGN)
+    fitting = int(context.memory_limit / max(context.workers, 8) / (len(frames) * nx * 4 * 3))
+    height = max(_BAND_ALIGN, min(fitting, _BAND_ROWS) // _BAND_ALIGN * _BAND_ALIGN)
     return [
         _Band(tuple(frames), (y, min(y + height, ny)), level, params, context.scratch / f"{tag}_{y}.npy")
         for y in range(0, ny, height)

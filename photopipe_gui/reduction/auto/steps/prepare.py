@@ -88,13 +88,13 @@ def run(task: FrameTask, params: PrepareParams) -> StepResult:
     if np.isfinite(level) and level > 0:
         columns = str(header.get("WAVELENG", "OPT")).strip().upper() != "IR"
         saturated = saturated_with_bleed(raw, level, params.bleed if columns else 0)
-        mask[saturated] = Mask.SATURATED
+        mask[saturated] = np.uint8(Mask.SATURATED)
     image = raw.astype(np.float32)
     done = []
     if (path := task.aids.get("bias")) is not None:
         bias, bad = _master(path, image.shape, task.source, "bias")
         image -= bias
-        mask[bad] |= Mask.BAD
+        mask[bad] |= np.uint8(Mask.BAD)
         done.append(f"bias {path.name}")
     if (path := task.aids.get("dark")) is not None:
         exposure = number_in(header, "EXPTIME")
@@ -103,11 +103,11 @@ def run(task: FrameTask, params: PrepareParams) -> StepResult:
                              "Correct EXPTIME in the selected copy, or run without the master dark.")
         dark, bad = _master(path, image.shape, task.source, "dark")
         image -= dark * np.float32(exposure)
-        mask[bad] |= Mask.BAD
+        mask[bad] |= np.uint8(Mask.BAD)
         done.append(f"dark {path.name} x {exposure:g} s")
     hole = ~np.isfinite(image)
     image[hole] = np.nan
-    mask[hole] |= Mask.NODATA
+    mask[hole] |= np.uint8(Mask.NODATA)
     what = "subtracted " + " and ".join(done) if done else "no bias or dark subtracted"
     kept = finish_header(kept_header(header), task.cards, "prepare", what)
     _add_read_noise(kept, task)

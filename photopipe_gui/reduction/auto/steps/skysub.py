@@ -83,4 +83,4 @@ def _plane(image: NDArray[np.float32], hidden: NDArray[np.bool_]) -> NDArray[np.
     surface, scatter = fit_surface(cells, 1)
     if not scatter > 0:
         return np.zeros_like(image)
-    return expand_cells(surface, cells.cell, (image.shape[0], image.shape[1]))
+    return expand_cells(surface, cells.rows, cells.columns, (image.shape[0], image.shape[1]))
