@@ -36,7 +36,7 @@ class PlainReporter:
     def __init__(self, interrupt: Interrupt, quiet: bool = False) -> None:
         self._interrupt, self._quiet = interrupt, quiet
         self._lock = threading.Lock()
-        self._job, self._tenth, self._said = "", -1, 0.0
+        self._job, self._done, self._tenth, self._said = "", 0, -1, 0.0
 
     def _line(self, text: str) -> None:
         sys.stdout.write(text + "\n")
@@ -49,7 +49,8 @@ class PlainReporter:
         with self._lock:
             tenth = 10 * event.done // event.total if event.total else 0
             finished = event.total > 0 and event.done >= event.total
-            new = event.job != self._job
+            new = event.job != self._job or event.done < self._done
+            self._done = event.done
             moved = tenth != self._tenth and time.monotonic() - self._said > _PLAIN_EVERY
             if not event.total or (finished and self._tenth == 10 and not new) or not (new or moved or finished):
                 return
@@ -104,11 +105,12 @@ class BarReporter(PlainReporter):
         """Move the bar of the job, a new one when the job is new."""
         with self._lock:
             total = event.total or None
-            if event.job != self._job:
+            if event.job != self._job or event.done < self._done:
                 if not event.total:
                     return
-                self._job = event.job
+                self._job, self._done = event.job, 0
                 self._task = self._bars.add_task(event.job, total=total, note="")
+            self._done = event.done
             note = f"{event.failed} lost" if event.failed else ""
             self._bars.update(self._task, completed=event.done, total=total, note=note)
 

@@ -39,7 +39,7 @@ def run_guarded(call: Callable[[], Any]) -> int:
         say("Interrupted. What was finished stays.")
         return INTERRUPTED
     except PhotopipeError as error:
-        _log.exception("The command ended with an error.")
+        _log.warning("The command ended with an error.", exc_info=True)
         say(f"Error: {error}")
         return BAD_INPUT
     except BrokenPipeError:
