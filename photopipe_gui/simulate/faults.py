@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -111,7 +112,10 @@ def write_frame_slowly(path: Path | str, data: bytes, chunks: int = 10, delay: f
 def fits_bytes(
     image: NDArray[Any], cards: list[tuple[str, Any, str]], scaling: tuple[float, float] = (32768, 1)
 ) -> tuple[bytes, bytes]:
-    """Return the header and the padded pixels of an unsigned 16-bit FITS file; ``scaling`` is BZERO and BSCALE."""
+    """Return the header and the padded pixels of an unsigned 16-bit FITS file; ``scaling`` is BZERO and BSCALE.
+
+    Cards that are not finite are left out.
+    """
     from astropy.io import fits
 
     header = fits.Header()
@@ -125,6 +129,8 @@ def fits_bytes(
         ("BSCALE", scaling[1], "default scaling factor"),
     ]
     for key, value, comment in structure + cards:
+        if isinstance(value, float) and not math.isfinite(value):
+            continue  # such as the airmass of a target that has set
         if key in ("COMMENT", "HISTORY"):
             header.add_comment(str(value))
         else:

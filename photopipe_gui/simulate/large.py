@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UsageError
+from ..instruments.cards import Area
 from .faults import fits_bytes
 from .options import make_options
 from .plan import Planner
@@ -57,9 +58,12 @@ def large_night(
     rng = generator(seed, "large")
     noise = [rng.normal(0, 6, detector.shape).astype(np.int16) for _ in range(_BLOCKS)]
     name = planner.filters(camera)[0]
-    counts = {"bias": max(n // 10, 1), "dark": n // 10, "flat": n // 5}
+    # LMI takes no darks: its headers know no such type.
+    counts = {"bias": max(n // 10, 1), "dark": 0 if known.name == "lmi" else n // 10, "flat": n // 5}
     counts["object"] = max(n - sum(counts.values()), 0)
     kinds = [kind for kind, count in counts.items() for _ in range(count)][:n]
+    ny, nx = detector.shape
+    science = Area(3, ny - 11, 27, nx - 4) if known.name == "lmi" else Area(0, ny, 0, nx)
     pedestal = detector.levels.bias / detector.software_gain
     start = datetime.datetime.fromisoformat(planner.habit.date)
     paths = []
@@ -71,7 +75,7 @@ def large_night(
         begin = start + datetime.timedelta(seconds=12 * number)
         exposure = replace(planner.exposure(camera, kind, begin, exptime, name, number + 1, ra=200.0, dec=20.0,
                                             target=f"2013A-1{number % 5:03d}-vis1", aperture="ricenter"),
-                           shape=detector.shape)  # fmt: skip
+                           shape=detector.shape, science=science)  # fmt: skip
         values = np.roll(noise[number % _BLOCKS], int(rng.integers(0, detector.shape[0])), axis=0) + np.int32(level)
         header, pixels = fits_bytes(np.clip(values, 0, int(detector.ceiling)), WRITERS[known.name](exposure))
         path = folder / raw_name(exposure)

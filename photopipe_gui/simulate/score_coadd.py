@@ -158,7 +158,8 @@ def score_coadd(path: Path | str, truth: Truth) -> CoaddScore:
     frames = int(header.get("NSTACK", len(inputs)))
     sky = image[np.isfinite(image) & (image != 0)]
     noise = float(1.4826 * np.median(np.abs(sky - np.median(sky)))) if sky.size else math.nan
-    nothing = CoaddScore(path.name, name, frames, 0, *([math.nan] * 5), noise=noise)
+    nan = math.nan
+    nothing = CoaddScore(path.name, name, frames, 0, nan, nan, nan, nan, nan, noise)
     zero = float(header.get("ABSZPT", math.nan))
     if not inputs:
         return nothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -281,7 +281,7 @@ def _light(
     fringe = planner.options.fringes * (1 + 0.1 * float(rng.normal()))
     seen = sources_seen(planner, target.sources, region, zero, sky, scale, noise)
     extended = 3 * level if planner.options.field == "extended" else 0.0
-    part = RegionPlan(region, level, slope, fringe, *seen, extended=extended)
+    part = replace(RegionPlan(region, level, slope, fringe, *seen), extended=extended)
     channel = ChannelTruth(
         region.suffix, region.filter, band, region.science, zero - 2.5 * math.log10(detector.gain),
         level / detector.gain, seeing_px(sky.seeing, band, scale), sky.transparency,
