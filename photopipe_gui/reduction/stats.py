@@ -26,21 +26,22 @@ class ClippedStats(NamedTuple):
     std: float
 
 
-def median(a: ArrayLike) -> float:
+def median(a: ArrayLike, overwrite: bool = False) -> float:
     """Return the exact median.
 
     Parameters
     ----------
     a : array_like
         Any shape; NaN and infinities are left out.
+    overwrite : bool
+        The array is not needed any more: its pixels may be put in another order, which spares a copy.
 
     Returns
     -------
     float
         The mean of the two middle values for an even number; NaN when nothing is finite.
     """
-    values, counts = _levels(a)
-    return _median(values, counts)
+    return _median(*_levels(a, overwrite))
 
 
 def robust_sigma(a: ArrayLike) -> float:
@@ -76,10 +77,10 @@ def median_and_sigma(a: ArrayLike) -> tuple[float, float]:
 def _sigma_about(values: NDArray[Any], counts: NDArray[np.float64] | None, centre: float) -> float:
     """Return the biweight sigma about a centre."""
     number = values.size if counts is None else int(counts.sum())
-    deviation: NDArray[Any] = values - values.dtype.type(centre)
-    deviation = np.abs(deviation, out=deviation)
+    deviation = np.subtract(values, values.dtype.type(centre), out=values)
+    np.abs(deviation, out=deviation)
     if counts is None:
-        start = _middle(deviation.copy()) / MAD_TO_SIGMA
+        start = _middle(deviation) / MAD_TO_SIGMA
     else:
         order = np.argsort(deviation, kind="stable")
         start = _weighted_median(deviation[order], counts[order]) / MAD_TO_SIGMA
@@ -124,7 +125,7 @@ def clipped_stats(a: ArrayLike, sigma: float = 3.0, iters: int = 5) -> ClippedSt
     if values.size == 0:
         return ClippedStats(math.nan, math.nan, math.nan)
     if counts is None:
-        values = np.sort(values)
+        values.sort()
     first, last = 0, values.size
     result = _moments(values, counts)
     for _ in range(iters):
@@ -155,8 +156,11 @@ def _moments(ordered: NDArray[Any], counts: NDArray[np.float64] | None) -> Clipp
     return ClippedStats(centre + mean, centre, math.sqrt(max(square - mean * mean, 0.0)))
 
 
-def _levels(a: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Return the finite values, or for many 16-bit integers the levels that occur, in order, and their counts."""
+def _levels(a: ArrayLike, overwrite: bool = False) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Return the finite values, or for many 16-bit integers the levels that occur, in order, and their counts.
+
+    The values may be written to: they are a copy, unless `overwrite` allows otherwise.
+    """
     array = np.asarray(a)
     if array.dtype.kind in "bui":
         flat = array.reshape(-1)
@@ -167,20 +171,17 @@ def _levels(a: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
         counts = np.bincount(shifted)
         levels = np.flatnonzero(counts)
         return (levels + lowest).astype(np.float64), counts[levels].astype(np.float64)
-    if array.dtype.kind != "f":
-        array = array.astype(np.float64)
-    array = array.astype(array.dtype.newbyteorder("="), copy=False).reshape(-1)
-    if array.dtype.itemsize < 4:
-        array = array.astype(np.float32)
+    kept = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize <= 4 else np.float64
+    values = array.astype(kept, copy=not overwrite).reshape(-1)
     with np.errstate(invalid="ignore", over="ignore"):
-        spoilt = not math.isfinite(float(np.add.reduce(array)))
-    return (array[np.isfinite(array)] if spoilt else array), None
+        spoilt = not math.isfinite(float(np.add.reduce(values)))
+    return (values[np.isfinite(values)] if spoilt else values), None
 
 
 def _median(values: NDArray[Any], counts: NDArray[np.float64] | None) -> float:
     if values.size == 0:
         return math.nan
-    return _middle(values.copy()) if counts is None else _weighted_median(values, counts)
+    return _middle(values) if counts is None else _weighted_median(values, counts)
 
 
 def _middle(scratch: NDArray[Any]) -> float:

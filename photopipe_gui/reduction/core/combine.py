@@ -22,7 +22,8 @@ Method = Literal["median", "clip", "winsor"]
 METHODS: tuple[Method, ...] = ("median", "clip", "winsor")
 MEMORY_LIMIT = 512 << 20
 
-_IDEAL_PIXELS = 1 << 16  # of a strip: long enough to hide the calls, short enough for the cache
+_CACHED_PIXELS = 1 << 16  # of a strip of a single thread, to stay in the cache
+_IDEAL_PIXELS = 1 << 17  # of a strip of several threads: calls long enough not to wait for the interpreter
 _FEWEST_PIXELS = 1 << 14  # below this a second thread costs more than it gives
 _RESIDENT = 96 << 20  # bytes that the strips of all threads take at most, if the limit is not lower still
 
@@ -230,7 +231,8 @@ def _strip_size(bytes_per_pixel: int, available: int, workers: int) -> tuple[int
     """Return pixels of a strip and threads that stay within the memory."""
     budget = max(min(available, max(_RESIDENT, workers * _RESIDENT // 8)), 1)
     threads = max(1, min(workers, budget // (bytes_per_pixel * _FEWEST_PIXELS)))
-    return int(max(min(_IDEAL_PIXELS, budget // threads // bytes_per_pixel), CELL_ROWS * CELL_COLUMNS)), int(threads)
+    ideal = _IDEAL_PIXELS if threads > 1 else _CACHED_PIXELS
+    return int(max(min(ideal, budget // threads // bytes_per_pixel), CELL_ROWS * CELL_COLUMNS)), int(threads)
 
 
 def _tiles(shape: tuple[int, int], size: int) -> Iterator[Tile]:

@@ -77,12 +77,14 @@ def measure_levels(stack: Stack, params: MasterParams, check: Callable[[], None]
     check : callable
         Called before each frame; what it raises stops the work.
     """
+    subtracting = stack.mtype == "flat" and (stack.bias is not None or stack.dark is not None)
     lock = threading.Lock()
     waiting = iter(list(stack.frames))
     stopped: list[BaseException] = []
     failed: list[tuple[Path, str]] = []
 
     def work() -> None:
+        image = np.empty(stack.frames[0].area.shape if subtracting else (0, 0), np.float32)
         while not stopped:
             with lock:
                 frame = next(waiting, None)
@@ -90,7 +92,7 @@ def measure_levels(stack: Stack, params: MasterParams, check: Callable[[], None]
                 return
             try:
                 check()
-                stack.levels[frame.path] = _level(stack, frame)
+                stack.levels[frame.path] = _level(stack, frame, image)
             except FrameError as error:
                 failed.append((frame.path, error.reason))
             except BaseException as error:  # raised again in the calling thread
@@ -121,7 +123,7 @@ def _leave_out_dark_flats(stack: Stack) -> None:
             stack.leave_out(frame.path, f"its median is {level:.4g} DN after bias and dark were subtracted: no light")
 
 
-def _level(stack: Stack, frame: CalibrationFrame) -> float:
+def _level(stack: Stack, frame: CalibrationFrame, image: NDArray[np.float32]) -> float:
     """Return the median of a flat after subtraction, or of some rows of a bias or dark frame as read."""
     source = stack.source(frame)
     ny, nx = source.shape
@@ -135,8 +137,7 @@ def _level(stack: Stack, frame: CalibrationFrame) -> float:
     if stack.bias is None and stack.dark is None:
         whole = np.empty((ny, nx), source.dtype)
         source.read(Tile(0, ny, 0, nx), whole)
-        return stats.median(whole)
-    image = np.empty((ny, nx), np.float32)
+        return stats.median(whole, overwrite=True)
     plane = np.empty((min(_BAND, ny), nx), np.float32)
     for y in range(0, ny, _BAND):
         tile = Tile(y, min(y + _BAND, ny), 0, nx)
@@ -149,7 +150,7 @@ def _level(stack: Stack, frame: CalibrationFrame) -> float:
             stack.dark.read(tile, scratch)
             scratch *= np.float32(frame.exptime)
             part -= scratch
-    return stats.median(image)
+    return stats.median(image, overwrite=True)
 
 
 def _inputs(stack: Stack, read_noise: float) -> list[Input]:

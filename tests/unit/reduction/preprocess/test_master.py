@@ -223,6 +223,7 @@ def test_mixed_filters_sizes_and_gains_are_refused_and_other_keys_go_on(night: N
     assert "do not share one gain" in results["B"].problem
 
 
+@pytest.mark.logs_errors
 def test_missing_masters_are_named_with_what_to_run(night: Night, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         assert mkmaster("lmi", {"R": night.flats(5)}, "flat") == {}
