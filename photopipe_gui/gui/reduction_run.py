@@ -99,9 +99,11 @@ class ReductionRun(QObject):
     def _progressed(self, event: Progress) -> None:
         if not self._running:
             return
-        if event.job in self.matrix.steps:
-            self._clock(event.job)
-            self.matrix.set_active(event.job)
+        # Group steps name what they are at after their own name.
+        step = event.job.split(" ")[0]
+        if step in self.matrix.steps:
+            self._clock(step)
+            self.matrix.set_active(step)
         self.progressed.emit(event)
 
     def _clock(self, step: str) -> None:

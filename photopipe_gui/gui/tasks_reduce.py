@@ -22,7 +22,7 @@ from ..reduction.selection import Selection, save_selection
 from ..reduction.table import FrameTable
 from ..reduction.workspace import Workspace
 from .models.results import Result, read_result
-from .models.run_matrix import MatrixRow
+from .models.run_matrix import MatrixRow, is_group_row
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,6 @@ class RunState:
     state: str = ""
     finished: str = ""
     messages: tuple[str, ...] = ()
-
-
-def is_group_row(name: str) -> bool:
-    """Return whether a row of the report is of a group's own product: ``[target_filter]``."""
-    return name.startswith("[")
 
 
 def _rows_of_plan(planned: RunPlan) -> tuple[MatrixRow, ...]:

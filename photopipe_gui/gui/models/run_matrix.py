@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt6.QtGui import QFont
 
 from ...reduction.outcome import Outcome, Status, Value
 
@@ -48,6 +49,20 @@ class MatrixRow:
     product: bool = False
 
 
+def is_group_row(name: str) -> bool:
+    """Return whether a row of a report is of a group's own product: ``[target_filter]``."""
+    return name.startswith("[")
+
+
+def row_label(row: MatrixRow) -> str:
+    """Return the short name of a row: time, camera and type of a frame; target and filter of a group."""
+    if row.product:
+        target, _, filter_name = row.frame.strip("[]").rpartition("_")
+        return f"{target} {filter_name}".strip()
+    head, mark, tail = row.frame.partition("T")
+    return tail if mark and len(head) == 8 and head.isdigit() else row.frame
+
+
 class RunMatrix(QAbstractTableModel):
     """Outcomes by frame and step. Rows are told apart by frame name; rows of one target and filter stand together."""
 
@@ -80,7 +95,7 @@ class RunMatrix(QAbstractTableModel):
         found = list(outcomes)
         ordered = {row.frame: row for row in rows}
         for outcome in found:
-            ordered.setdefault(outcome.frame, MatrixRow(outcome.frame))
+            ordered.setdefault(outcome.frame, MatrixRow(outcome.frame, product=is_group_row(outcome.frame)))
         self.set_rows(ordered.values())
         self.beginResetModel()
         for outcome in found:
@@ -97,7 +112,7 @@ class RunMatrix(QAbstractTableModel):
         if outcome.frame not in self._place:
             end = len(self._rows)
             self.beginInsertRows(_NONE, end, end)
-            self._rows.append(MatrixRow(outcome.frame))
+            self._rows.append(MatrixRow(outcome.frame, product=is_group_row(outcome.frame)))
             self._place[outcome.frame] = end
             self._counts.clear()
             self.endInsertRows()
@@ -185,13 +200,16 @@ class RunMatrix(QAbstractTableModel):
         return path if path.is_file() else None
 
     def product_before(self, frame: str, step: str) -> tuple[str, Path] | None:
-        """Return the step and file that the given step read: the nearest earlier product other than its own."""
+        """Return the file that the given step read (the nearest earlier product other than its own) and who made it."""
         own = self.product(frame, step)
+        found: tuple[str, Path] | None = None
         for name in reversed(self.steps[: self.steps.index(step)]):
             path = self.product(frame, name)
+            if found is not None and path != found[1]:
+                break
             if path is not None and path != own:
-                return name, path
-        return None
+                found = name, path
+        return found
 
     def _lost_before(self, frame: str, step: str) -> Outcome | None:
         """Return the outcome by which a frame left the run before a step; None when it did not."""
@@ -261,7 +279,11 @@ class RunMatrix(QAbstractTableModel):
         if orientation == Qt.Orientation.Vertical:
             row = self._rows[section] if section < len(self._rows) else MatrixRow("")
             if role == Qt.ItemDataRole.DisplayRole:
-                return row.frame
+                return row_label(row)
+            if role == Qt.ItemDataRole.FontRole and row.product:
+                font = QFont()
+                font.setItalic(True)
+                return font
             if role == Qt.ItemDataRole.ToolTipRole:
                 return f"{row.frame}\n{row.group.replace('_', ', ', 1)}" if row.group else row.frame
             return None

@@ -169,9 +169,10 @@ class ReducePage(QWidget):
         self._changed()
 
     def _ended(self, outcome: JobOutcome) -> None:
-        matrix = self.run.matrix
-        self.strip.end(outcome, len(matrix.lost()))
-        if outcome.ok:
+        state = outcome.value.state if isinstance(outcome.value, RunState) else ""
+        stopped = outcome.state == "cancelled" or state == "stopped"
+        self.strip.end(outcome, stopped, len(self.run.matrix.lost()))
+        if outcome.ok and not stopped:
             self.lower.setCurrentWidget(self.results_view)
 
     # --------------------------------------------------- the night and its run
@@ -191,7 +192,7 @@ class ReducePage(QWidget):
 
     def _show_run(self, state: RunState) -> None:
         self.results_view.set_summary(summary(state), bool(state.state))
-        if not self.run.running:
+        if not self.run.running and not self.strip.ended:
             idle = "Not reduced yet. Reduce starts with the kept science frames and these options."
             self.strip.set_idle(summary(state) if state.state else idle)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from ...reduction.progress import Progress
 from ..jobs import JobOutcome
+from .elided import ElidedLabel
 from .notice import Notice
 from .time_bars import duration_text
 
@@ -32,8 +33,9 @@ class RunStrip(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._step, self._began = "", 0.0
-        self._text = QLabel()
-        self._text.setTextFormat(Qt.TextFormat.PlainText)
+        #: True while the line says how a run of this session ended.
+        self.ended = False
+        self._text = ElidedLabel(muted=False)
         self._text.setMinimumWidth(60)
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
@@ -68,10 +70,11 @@ class RunStrip(QWidget):
     @property
     def text(self) -> str:
         """What the line says."""
-        return self._text.text()
+        return self._text.full_text()
 
     def set_idle(self, text: str) -> None:
         """No run: say how things are."""
+        self.ended = False
         self._bar.hide()
         self._counts.setText("")
         self._say(text)
@@ -105,18 +108,18 @@ class RunStrip(QWidget):
             parts.append(f"{duration_text(elapsed / event.done * (event.total - event.done))} left in this step")
         self._counts.setText(" · ".join(parts))
 
-    def end(self, outcome: JobOutcome, lost: int) -> None:
-        """The run is over."""
+    def end(self, outcome: JobOutcome, stopped: bool, lost: int) -> None:
+        """The run is over: to its end, or stopped by the observer."""
         self._bar.hide()
         self._counts.setText("")
+        self.ended = True
         if outcome.state == "failed":
             self._say("The run ended by an error.")
             self.set_notice(str(outcome.error))
             return
-        word = "Finished" if outcome.ok else "Stopped; what was finished stays"
+        word = "Finished" if outcome.ok and not stopped else "Stopped, what was finished stays,"
         tail = f", {lost} frames lost: hover their cells for the reasons" if lost else ""
         self._say(f"{word} after {duration_text(outcome.seconds)}{tail}")
 
     def _say(self, text: str) -> None:
-        self._text.setText(text)
-        self._text.setToolTip(text)
+        self._text.set_text(text)

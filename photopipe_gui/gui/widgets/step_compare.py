@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from ...reduction.fitsio import read_mask, read_pixels
 from ...reduction.frame import Mask
 from ..reader import Reader
 from .bind import dress
+from .elided import ElidedLabel
 from .image_view import ImageView
 
 
@@ -62,21 +62,22 @@ class _Pane(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = QLabel()
-        self.title.setTextFormat(Qt.TextFormat.RichText)
+        self.title = ElidedLabel(muted=False)
         self.value = QLabel()
         self.value.setProperty("role", "muted")
         self.image = ImageView()
         self.image.cursorMoved.connect(lambda x, y, v: self.value.setText(f"{x:.0f}, {y:.0f}: {v:.6g}"))
         self.image.cursorLeft.connect(lambda: self.value.setText(""))
-        line = QHBoxLayout()
-        line.setContentsMargins(6, 2, 6, 2)
-        line.addWidget(self.title, 1)
-        line.addWidget(self.value)
+        head = QWidget()
+        head.setFixedHeight(self.fontMetrics().height() + 14)
+        self.line = QHBoxLayout(head)
+        self.line.setContentsMargins(8, 1, 4, 1)
+        self.line.addWidget(self.title, 1)
+        self.line.addWidget(self.value)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addLayout(line)
+        layout.addWidget(head)
         layout.addWidget(self.image, 1)
 
 
@@ -92,7 +93,7 @@ class StepCompare(QWidget):
         self._single = QToolButton(checkable=True)
         dress(self._single, "single", "Show the product alone: without the step before it")
         self._single.toggled.connect(self._arrange)
-        self.after.layout().itemAt(0).layout().addWidget(self._single)  # type: ignore[union-attr]
+        self.after.line.addWidget(self._single)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -106,8 +107,8 @@ class StepCompare(QWidget):
     def clear(self, note: str = "") -> None:
         """Show no products, and why."""
         self._wanted.clear()
-        self.before.title.setText("")
-        self.after.title.setText("")
+        self.before.title.set_text("")
+        self.after.title.set_text("")
         self.before.image.clear()
         self.after.image.clear(note)
         self._has_before = False
@@ -123,8 +124,7 @@ class StepCompare(QWidget):
         self._arrange()
 
     def _ask(self, pane: _Pane, step: str, path: Path) -> None:
-        pane.title.setText(f"<b>{step}</b>&nbsp; {path.name}")
-        pane.title.setToolTip(str(path))
+        pane.title.set_text(f"{step}: {path.name}")
         key = product_key(path)
         self._wanted[key] = pane
         cached = self._reader.peek(key)
