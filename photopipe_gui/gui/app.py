@@ -81,7 +81,7 @@ def main(night: Path | str | None = None, instrument: str | None = None) -> int:
     app = application(sys.argv[1:2])
     hook = ExceptHook()
     window = create_window(night, instrument)
-    hook.caught.connect(window.say_error)
+    hook.caught.connect(window.say)
     hook.install()
     window.show()
     try:

@@ -15,7 +15,7 @@ COLOR_MAPS = ("grey", "inverted grey", "viridis", "inferno", "cividis", "rainbow
 TOP = 250
 CONTOUR, SATURATED, BAD = 253, 254, 255
 _SAMPLE = 160  # pixels of the subsample along each axis
-_STEPS = 4096
+_STEPS = 65536
 
 
 def sample(image: NDArray[Any]) -> NDArray[np.float32]:

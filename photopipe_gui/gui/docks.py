@@ -71,14 +71,23 @@ class Docks:
         window.addDockWidget(area.RightDockWidgetArea, docks["histogram"])
         window.addDockWidget(area.RightDockWidgetArea, docks["header"])
         window.splitDockWidget(docks["histogram"], docks["header"], Qt.Orientation.Vertical)
-        window.tabifyDockWidget(docks["header"], docks["inspect"])
+        window.addDockWidget(area.RightDockWidgetArea, docks["inspect"])
+        window.splitDockWidget(docks["header"], docks["inspect"], Qt.Orientation.Vertical)
         window.addDockWidget(area.BottomDockWidgetArea, docks["log"])
-        window.resizeDocks([docks["night"], docks["histogram"]], [_LEFT, _RIGHT], Qt.Orientation.Horizontal)
-        window.resizeDocks([docks["histogram"], docks["header"]], [200, 420], Qt.Orientation.Vertical)
-        window.resizeDocks([docks["log"]], [_LOG], Qt.Orientation.Vertical)
-        docks["header"].raise_()
         self._hidden = {"log"}
         self.set_night_open(self._open)
+        self.set_sizes()
+
+    def set_sizes(self) -> None:
+        """Give the docks their first sizes; Qt forgets them while docks are hidden."""
+        window, docks = self._window, self._docks
+        window.resizeDocks([docks["night"], docks["histogram"]], [_LEFT, _RIGHT], Qt.Orientation.Horizontal)
+        inspect = docks["inspect"].sizeHint().height()
+        rest = max(150, window.height() - 110 - inspect)
+        heights = [min(220, rest // 2), max(100, rest - 220), inspect]
+        right = [docks[name] for name in ("histogram", "header", "inspect")]
+        window.resizeDocks(right, heights, Qt.Orientation.Vertical)
+        window.resizeDocks([docks["log"]], [_LOG], Qt.Orientation.Vertical)
 
     def set_night_open(self, is_open: bool) -> None:
         """Without a night there is nothing to show in the docks."""

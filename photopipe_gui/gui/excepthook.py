@@ -19,11 +19,11 @@ class ExceptHook(QObject):
 
     Signals
     -------
-    caught(str)
-        One sentence about an unexpected error.
+    caught(str, str)
+        One sentence about an unexpected error, and its level.
     """
 
-    caught = pyqtSignal(str)
+    caught = pyqtSignal(str, str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,8 @@ class ExceptHook(QObject):
             self._before(kind, error, trace)
             return
         log.error("unexpected error:\n%s", "".join(traceback.format_exception(kind, error, trace)))
-        self.caught.emit(f"Unexpected error ({kind.__name__}: {error}). Nothing was lost; the details are in the log file.")
+        text = f"Unexpected error ({kind.__name__}: {error}). Nothing was lost; the details are in the log file."
+        self.caught.emit(text, "error")
 
     def _handle_thread(self, args: threading.ExceptHookArgs) -> None:
         if args.exc_value is not None:

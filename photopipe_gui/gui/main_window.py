@@ -9,24 +9,24 @@ from typing import Any
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import QDialog, QMainWindow, QStackedWidget, QTabWidget
+from PyQt6.QtWidgets import QMainWindow, QStackedWidget, QTabWidget
 
 from ..instruments import registry
-from ..paths import demo_folder, resource
+from ..paths import resource
 from ..reduction.preprocess.rules import Limits
 from ..reduction.selection import Selection
 from .choice import Choice
 from .command_map import CommandMap
 from .docks import Docks
 from .job_status import JobStatus
-from .jobs import JobOutcome, Jobs
+from .jobs import Jobs
 from .models.night import NightModel
-from .night_loader import NightLoader
+from .night_desk import NightDesk
 from .pages.frames import FramesPage
 from .pages.masters import MastersPage
 from .pages.reduce import ReducePage
 from .settings import Settings
-from .tasks import OpenedNight, Workers, make_demo_night
+from .tasks import Workers
 from .theme import theme
 from .widgets import dialogs
 from .widgets.help_windows import AboutWindow, HelpWindow, KeySheet
@@ -35,7 +35,6 @@ from .widgets.tool_bar import ToolBar
 from .widgets.welcome import Welcome, dropped_folder
 
 _TABS = ("frames", "masters", "reduce")
-_DEMO_JOB = "making the demo night"
 
 
 class MainWindow(QMainWindow):
@@ -63,9 +62,10 @@ class MainWindow(QMainWindow):
         self.session = NightModel(self)
         self.jobs = Jobs(self)
         self._workers = workers or Workers()
-        self.loader = NightLoader(self.session, self.jobs, self._workers, self)
+        self.desk = NightDesk(self.session, self.jobs, self._workers, self.settings, self)
+        self.loader = self.desk.loader
         self._choice: Choice | None = None
-        self._opening: Path | None = None
+        self._laid_out = False
         self.setAcceptDrops(True)
         self._build()
         self._connect()
@@ -114,7 +114,7 @@ class MainWindow(QMainWindow):
 
     def _commands(self) -> dict[str, Callable[[], Any]]:
         return {
-            "open": self.ask_for_night,
+            "open": self.desk.ask,
             "auto_select": self.auto_select,
             "masters": self.build_masters,
             "reduce": self.reduce,
@@ -147,26 +147,25 @@ class MainWindow(QMainWindow):
         session.measured.connect(self._show_numbers)
         session.limitsChanged.connect(self._show_numbers)
         session.said.connect(self.say)
-        self.loader.opened.connect(self._opened)
-        self.loader.refused.connect(self._refused)
-        self.loader.said.connect(self.say)
-        self.loader.arrived.connect(self._arrived)
+        self.desk.refused.connect(self._refused)
+        self.desk.said.connect(self.say)
         main.started.connect(self._refresh)
-        main.finished.connect(self._job_finished)
+        main.finished.connect(self._refresh)
         main.message.connect(self.say)
-        self.frames_page.cursorMoved.connect(self.status.show_pixel)
+        for page in (self.frames_page, self.masters_page):
+            page.cursorMoved.connect(self.status.show_pixel)
+            page.cursorLeft.connect(self.status.show_no_pixel)
         self.frames_page.cursorMoved.connect(self.docks.inspect.show_pixel)
-        self.frames_page.cursorLeft.connect(self.status.show_no_pixel)
         self.frames_page.cursorLeft.connect(self.docks.inspect.show_no_pixel)
         self.frames_page.pictureShown.connect(self.docks.show_header)
         self.tabs.currentChanged.connect(self._tab_changed)
-        self.welcome.openAsked.connect(self.ask_for_night)
-        self.welcome.demoAsked.connect(self.open_demo)
+        self.welcome.openAsked.connect(self.desk.ask)
+        self.welcome.demoAsked.connect(self.desk.open_demo)
         self.welcome.nightPicked.connect(self.open_night)
-        self.tool_bar.instrumentPicked.connect(self._instrument_picked)
+        self.tool_bar.instrumentPicked.connect(self.desk.use_instrument)
         self.tool_bar.cameras.picked.connect(session.set_cameras)
-        self.tool_bar.watch.toggled.connect(self._watch_toggled)
-        self.tool_bar.recent_menu.aboutToShow.connect(self._fill_recent)
+        self.tool_bar.watch.toggled.connect(self.desk.watch)
+        self.tool_bar.recent_menu.aboutToShow.connect(partial(self.desk.fill_recent, self.tool_bar.recent_menu))
         self.reduce_page.mastersWanted.connect(self.build_masters)
         self.reduce_page.framesWanted.connect(partial(self.show_tab, "frames"))
         for page in (self.masters_page, self.reduce_page):
@@ -175,16 +174,8 @@ class MainWindow(QMainWindow):
 
     # -------------------------------------------------------------- nights
 
-    def ask_for_night(self) -> None:
-        """Ask for a folder and open it."""
-        recent = self.settings.recent()
-        start = str(self.session.night or (recent[0].parent if recent else Path.home()))
-        folder = dialogs.pick_folder(self, "Open a night", start)
-        if folder:
-            self.open_night(folder)
-
     def open_night(self, path: Path | str, instrument: str | None = None) -> None:
-        """Open a night; reading goes on in the background.
+        """Open a night; reading goes on in the background, `session.opened` follows.
 
         Parameters
         ----------
@@ -193,36 +184,24 @@ class MainWindow(QMainWindow):
         instrument : str, optional
             Found from the session or the headers when not given.
         """
-        if self.jobs.main.busy:
-            self.say("A job is running on this night: stop it before another night is opened.", "warning")
-            return
-        self._opening = Path(path)
-        self.welcome.set_problem("")
-        self.loader.open(Path(path), instrument or None)
-
-    def open_demo(self) -> None:
-        """Open the demo night; it is made the first time."""
-        self.welcome.set_problem("")
-        if not self.jobs.main.start(_DEMO_JOB, make_demo_night(demo_folder())):
-            self.say("Another job is running: wait, or stop it.", "warning")
-
-    def _opened(self, night: OpenedNight) -> None:
-        self.settings.add_recent(night.night)
-        frames = len(night.table)
-        title = night.instrument.title if night.instrument else ""
-        self.say(f"{night.night.name}: {frames} frames of {title}.")
-        if frames == 0:
-            self.say("There are no raw frames in this folder yet. Watch takes them in as they arrive.", "warning")
+        self.desk.open(Path(path), instrument)
 
     def _refused(self, text: str) -> None:
-        self.say(text, "error")
         self.welcome.set_problem(text)
-        self.tool_bar.show_instrument(self.session.instrument.name if self.session.instrument else "")
+        if text:
+            self.say(text, "error")
+            instrument = self.session.instrument
+            self.tool_bar.show_instrument(instrument.name if instrument else "")
 
     def _night_changed(self) -> None:
         is_open = self.session.is_open
         self._stack.setCurrentWidget(self.tabs if is_open else self.welcome)
         self.docks.set_night_open(is_open)
+        if is_open and not self._laid_out:
+            # Docks that were hidden have no size yet; a kept layout is restored over it.
+            self._laid_out = True
+            if not self.restoreState(self.settings.blob("layout")):
+                self.docks.set_sizes()
         self.status.set_night(self.session.night)
         night = self.session.night
         self.setWindowTitle(f"{night.name} - photopipe" if night else "photopipe")
@@ -232,28 +211,6 @@ class MainWindow(QMainWindow):
             self.show_tab(str(self.session.ui.get("tab", "frames")))
         self._refresh()
         self._show_numbers()
-
-    def _instrument_picked(self, name: str) -> None:
-        night = self.session.night or self._opening
-        if night is not None:
-            self.open_night(night, name or None)
-
-    def _watch_toggled(self, on: bool) -> None:
-        self.loader.set_watching(on)
-        self.say("Watching: frames that arrive are taken in." if on else "Watching ended.")
-
-    def _arrived(self, count: int) -> None:
-        self.say(f"{count} new frame{'s' if count != 1 else ''} arrived.")
-
-    def _fill_recent(self) -> None:
-        menu = self.tool_bar.recent_menu
-        menu.clear()
-        for night in self.settings.recent():
-            menu.addAction(str(night), partial(self.open_night, night))
-        if menu.isEmpty():
-            menu.addAction("No recent nights").setEnabled(False)
-        menu.addSeparator()
-        menu.addAction("Try the demo night", self.open_demo)
 
     # -------------------------------------------------------------- doing
 
@@ -270,10 +227,6 @@ class MainWindow(QMainWindow):
         self.loader.measure_missing()
         hand = f" {by_hand} set by hand stay as they are." if by_hand else ""
         self.say(f"By the rules: {', '.join(parts)} kept.{hand}" if parts else "There are no frames to select.")
-
-    def forget_hand(self) -> None:
-        """Leave every frame shown to the rules again."""
-        self.session.set_hand([row.frame_id for row in self.session.shown_rows()], None)
 
     def build_masters(self) -> None:
         """Build the masters, on their tab."""
@@ -321,19 +274,16 @@ class MainWindow(QMainWindow):
 
     def show_keys(self) -> None:
         """Show the key sheet."""
-        self._show_dialog(KeySheet(self))
+        KeySheet(self).show()
 
     def show_help(self) -> None:
         """Show the help pages."""
-        self._show_dialog(HelpWindow(resource("help"), self))
+        HelpWindow(resource("help"), self).show()
 
     def show_about(self) -> None:
         """Show versions and licence."""
         lines = "\n".join(" ".join(entry) for entry in self.docks.log.entries()[-200:])
-        self._show_dialog(AboutWindow(lines, self))
-
-    def _show_dialog(self, dialog: QDialog) -> None:
-        dialog.show()
+        AboutWindow(lines, self).show()
 
     # ------------------------------------------------------- what is shown
 
@@ -341,12 +291,8 @@ class MainWindow(QMainWindow):
         """Tell the observer something: status line and log; a warning brings the log up."""
         self.docks.log.add(text, level)
         self.status.say(text)
-        if level == "error" and self.session.is_open:
+        if level != "info" and self.session.is_open:
             self.docks.show_log()
-
-    def say_error(self, text: str) -> None:
-        """Tell of an unexpected error."""
-        self.say(text, "error")
 
     def _refresh(self, _what: Any = None) -> None:
         """Enable what can be done now, and say why the rest cannot."""
@@ -389,16 +335,6 @@ class MainWindow(QMainWindow):
     def _theme_changed(self) -> None:
         self.settings.set_text("theme", theme().name)
 
-    # ---------------------------------------------------------------- jobs
-
-    def _job_finished(self, outcome: JobOutcome) -> None:
-        self._refresh()
-        if outcome.name == _DEMO_JOB:
-            if outcome.ok:
-                self.open_night(outcome.value)
-            else:
-                self._refused(f"The demo night could not be made: {outcome.error}")
-
     # -------------------------------------------------- a choice for a script
 
     def begin_choice(self, ftype: str, cameras: tuple[int, ...], limits: Limits) -> None:
@@ -425,7 +361,6 @@ class MainWindow(QMainWindow):
             if screen is not None:
                 room = screen.availableGeometry()
                 self.resize(min(1600, room.width()), min(960, room.height()))
-        self.restoreState(self.settings.blob("layout"))
         self.docks.set_night_open(False)
         self.setWindowTitle("photopipe")
 
@@ -465,5 +400,3 @@ class MainWindow(QMainWindow):
     def createPopupMenu(self) -> None:  # type: ignore[override]
         """No context menu over toolbar and dock titles: the layout menu has it."""
         return None
-
-

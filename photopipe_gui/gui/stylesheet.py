@@ -5,6 +5,8 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
+from ..paths import resource
+
 if TYPE_CHECKING:
     from .theme import Colors
 
@@ -26,7 +28,7 @@ QToolButton:disabled { color: $muted; background: transparent; border-color: tra
 QToolButton:focus { border-color: $accent; }
 QToolButton::menu-button { border: none; width: 14px; }
 QToolButton[popupMode="1"] { padding-right: 16px; }
-QToolBar QToolButton[popupMode="2"] { padding-right: 14px; }
+QToolButton::menu-indicator { image: none; }
 
 QPushButton { background: $raised; color: $text; border: 1px solid $border; border-radius: 4px; padding: 4px 12px; }
 QPushButton:hover { border-color: $accent; }
@@ -71,6 +73,7 @@ QDockWidget::title { background: $panel; padding: 5px 8px; border-bottom: 1px so
 QDockWidget > QWidget { background: $panel; }
 QStatusBar { background: $panel; color: $muted; border-top: 1px solid $border; }
 QStatusBar::item { border: none; }
+QStatusBar QLabel { padding: 0 6px; }
 QMenu { background: $panel; color: $text; border: 1px solid $border; padding: 4px 0; }
 QMenu::item { padding: 4px 28px 4px 24px; }
 QMenu::item:selected { background: $selection; color: $selection_text; }
@@ -86,6 +89,14 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QProgressBar { background: $base; border: 1px solid $border; border-radius: 4px; text-align: center; color: $text;
     max-height: 16px; }
 QProgressBar::chunk { background: $selection; border-radius: 3px; }
+QCheckBox { spacing: 6px; }
+QCheckBox::indicator, QTreeView::indicator, QListView::indicator { width: 13px; height: 13px;
+    border: 1px solid $muted; border-radius: 3px; background: $base; }
+QCheckBox::indicator:hover, QCheckBox::indicator:focus { border-color: $accent; }
+QCheckBox::indicator:checked, QTreeView::indicator:checked, QListView::indicator:checked { background: $accent;
+    border-color: $accent; image: url("$tick"); }
+QCheckBox::indicator:disabled { border-color: $border; background: $panel; }
+QCheckBox:disabled { color: $muted; }
 QGroupBox { border: 1px solid $border; border-radius: 5px; margin-top: 8px; padding-top: 8px; }
 QGroupBox::title { subcontrol-origin: margin; left: 10px; padding: 0 4px; color: $muted; }
 
@@ -102,6 +113,7 @@ QFrame[role="notice"] { background: $panel; border-left: 3px solid $warning; }
 """)
 
 
-def style_sheet(named: Colors) -> str:
-    """Return the style sheet of a theme."""
-    return _SHEET.substitute({name: getattr(named, name) for name in named.__slots__})
+def style_sheet(named: Colors, dark: bool) -> str:
+    """Return the style sheet of a theme; the tick on an accent is black where the accent is bright."""
+    tick = resource("icons", "tick-black.png" if dark else "tick-white.png").as_posix()
+    return _SHEET.substitute({name: getattr(named, name) for name in named.__slots__}, tick=tick)

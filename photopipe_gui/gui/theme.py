@@ -59,8 +59,8 @@ DARK = Colors(
 )  # fmt: skip
 RED = Colors(
     window="#120404", panel="#190606", base="#0d0202", raised="#2c0c0a", border="#4a1511", text="#e2584a",
-    muted="#a03c32", accent="#ff7a5c", selection="#4d130d", selection_text="#ff9a86", keep="#ff8a6a",
-    reject="#b02c20", hand="#ffb08a", warning="#ff8a50", limit="#ff9040", median="#ff7a5c", plot="#0d0202",
+    muted="#a03c32", accent="#ff7a5c", selection="#4d130d", selection_text="#ff9a86", keep="#ff9a7a",
+    reject="#d8442f", hand="#ffb08a", warning="#ff8a50", limit="#ff9040", median="#ff7a5c", plot="#0d0202",
     grid="#2c0c0a", bars="#7a241b", image="#080101", saturated="#ffb060", bad="#6a5020",
 )  # fmt: skip
 _TABLE = {"light": LIGHT, "dark": DARK, "red": RED}
@@ -112,7 +112,7 @@ class Theme(QObject):
         self._shown = self._resolve()
         named = self.colors()
         app.setPalette(_palette(named))
-        app.setStyleSheet(style_sheet(named))
+        app.setStyleSheet(style_sheet(named, self._shown != "light"))
         pg.setConfigOptions(background=named.plot, foreground=named.muted)
         self.changed.emit()
 

@@ -62,7 +62,7 @@ class FrameListModel(QAbstractListModel):
         place = self._places.get(frame_id)
         return QModelIndex() if place is None else self.index(place)
 
-    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: N802, B008
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
         return 0 if parent.isValid() else len(self._rows)
 
     def data(self, index: QModelIndex, role: int = int(Qt.ItemDataRole.DisplayRole)) -> Any:
@@ -114,7 +114,7 @@ class FrameFilter(QSortFilterProxyModel):
         """True while words narrow the list."""
         return bool(self._words)
 
-    def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:  # noqa: N802
+    def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
         index = self.sourceModel().index(source_row, 0, source_parent)
         row: FrameRow = index.data(ROW_ROLE)
         if not contains(self._night.group, row):

@@ -56,7 +56,8 @@ class Group:
         """Return ``enough``, ``few`` (fewer kept than ``fmin``) or ``none``; science frames need one."""
         need = 1 if self.key and self.key[0] == "object" else fmin
         if self.key and len(self.key) == 1 and self.children:
-            states = [child.state(fmin) for child in self.children]
+            readable = [child for child in self.children if self.key[0] in ("bias", "dark") or child.key[2]]
+            states = [child.state(fmin) for child in readable or self.children]
             return min(states, key=("none", "few", "enough").index)
         return "enough" if self.kept >= need else "few" if self.kept else "none"
 
@@ -73,8 +74,11 @@ def exposure_label(exposure: float) -> str:
     return "no EXPTIME" if exposure < 0 else f"{exposure:g} s"
 
 
-def _leaf_label(camera: int, filter_name: str) -> str:
-    return f"C{camera} · {filter_name}" if filter_name else f"C{camera}"
+def _leaf_label(camera: int, filter_name: str, plain: bool) -> str:
+    """A flat or science frame without a filter could not be read."""
+    if plain:
+        return f"C{camera}"
+    return f"C{camera} · {filter_name or 'unreadable'}"
 
 
 def build_groups(rows: Iterable[FrameRow]) -> Group:
@@ -90,7 +94,7 @@ def build_groups(rows: Iterable[FrameRow]) -> Group:
         branch = Group((ftype,), TYPE_TITLES[ftype], root)
         root.children.append(branch)
         for pair in sorted({key[1:3] for key in keys}):
-            node = Group((ftype, *pair), _leaf_label(int(pair[0]), str(pair[1])), branch)
+            node = Group((ftype, *pair), _leaf_label(int(pair[0]), str(pair[1]), ftype in ("bias", "dark")), branch)
             branch.children.append(node)
             exposures = sorted(float(key[3]) for key in keys if key[1:3] == pair)
             for exposure in exposures:

@@ -74,7 +74,7 @@ class FramesPage(QWidget):
         self.splitter.addWidget(self.plot)
         self.splitter.setStretchFactor(0, 5)
         self.splitter.setStretchFactor(1, 1)
-        self.splitter.setSizes([600, 170])
+        self.splitter.setSizes([560, 180])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -261,7 +261,7 @@ class FramesPage(QWidget):
     def _rows_to_show(self, row: FrameRow) -> list[FrameRow]:
         """The frame with its other half, or as many frames in order as there are tiles."""
         if self._tiles_wanted == 1:
-            return list(self._session.table.siblings(row)) if row.channel else [row]
+            return sorted(self._session.table.siblings(row), key=lambda half: half.channel) if row.channel else [row]
         rows = self.frames.rows()
         place = next((i for i, other in enumerate(rows) if other.frame_id == row.frame_id), -1)
         if place < 0:

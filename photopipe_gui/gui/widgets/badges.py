@@ -10,7 +10,7 @@ from ..theme import colors
 
 
 def paint_badge(painter: QPainter, area: QRectF, verdict: Verdict) -> None:
-    """Draw a verdict: a filled disc with a tick (kept), a hollow one with a cross (rejected), a ring round both by hand."""
+    """Draw a verdict: a filled disc with a tick (kept), a hollow one with a cross (rejected), ringed when by hand."""
     named = colors()
     tone = QColor(named.keep if verdict.keep else named.reject)
     painter.save()

@@ -102,8 +102,11 @@ class HistogramView(QWidget):
 
     def clear(self) -> None:
         """Show nothing."""
-        self._bars.setData([0.0, 1.0], [0.0])
-        self._caption.setText("")
+        self._bars.setData([0.0, 100.0], [0.0])
+        self._plot.setXRange(0.0, 100.0, padding=0.01)
+        self._plot.setYRange(0.0, 1.0, padding=0)
+        self._plot.getPlotItem().getAxis("left").setTicks([[]])
+        self._caption.setText("no histogram")
         for line in self._lines.values():
             line.hide()
 

@@ -75,7 +75,7 @@ GLYPHS = {
 class TakesIcon(Protocol):
     """A button or an action."""
 
-    def setIcon(self, icon: QIcon) -> None: ...  # noqa: D102, N802
+    def setIcon(self, icon: QIcon) -> None: ...
 
 
 def icon(name: str, color: str | None = None) -> QIcon:

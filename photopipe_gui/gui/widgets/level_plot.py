@@ -13,6 +13,7 @@ from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QGraphicsRectItem, QVBoxLayout, QWidget
 
 from ...reduction.selection import Verdict
+from ..models.metrics import TimeScale
 from ..theme import colors, theme
 from .time_axis import TimeAxis
 
@@ -21,10 +22,10 @@ _REACH_PX = 14  # a click this near a point picks it
 
 @dataclass(frozen=True, slots=True)
 class PlotPoint:
-    """A frame in the plot: ``hours`` of universal time, ``value`` (NaN: not shown), channel ``''``, ``a`` or ``b``."""
+    """A frame in the plot: ``place`` on the time scale, ``value`` (NaN: not shown), channel ``''``, ``a`` or ``b``."""
 
     frame_id: str
-    hours: float
+    place: float
     value: float
     verdict: Verdict
     channel: str = ""
@@ -99,9 +100,11 @@ class LevelPlot(QWidget):
         self.setAccessibleName("Level against time")
         self._points: tuple[PlotPoint, ...] = ()
         self._current = ""
+        self._gaps: list[pg.InfiniteLine] = []
         self._limits: tuple[float, float] | None = None
         self._box = _BandBox()
-        self._plot = pg.PlotWidget(self, viewBox=self._box, axisItems={"bottom": TimeAxis()})
+        self._axis = TimeAxis()
+        self._plot = pg.PlotWidget(self, viewBox=self._box, axisItems={"bottom": self._axis})
         self._plot.setMenuEnabled(False)
         self._plot.hideButtons()
         item = self._plot.getPlotItem()
@@ -136,14 +139,25 @@ class LevelPlot(QWidget):
 
     # ------------------------------------------------------------- content
 
-    def set_points(self, points: Sequence[PlotPoint], title: str, percent: bool, same_frames: bool = False) -> None:
-        """Show points; ``title`` names the vertical axis, ``percent`` says that it runs from 0 to saturation.
+    def set_scale(self, scale: TimeScale) -> None:
+        """Use a time scale; the points come with places on it."""
+        self._axis.set_scale(scale)
+        for line in self._gaps:
+            self._plot.removeItem(line)
+        self._gaps = []
+        for _, _, origin in scale.stretches[1:]:
+            line = pg.InfiniteLine(angle=90, pos=origin - scale.room / 2.0)
+            self._plot.addItem(line, ignoreBounds=True)
+            self._gaps.append(line)
+        self._restyle_gaps()
+
+    def set_points(self, points: Sequence[PlotPoint], percent: bool, same_frames: bool = False) -> None:
+        """Show points; ``percent`` says that the vertical axis runs from 0 to saturation.
 
         With ``same_frames`` only verdicts or values changed: the zoom in time stays.
         """
         self._points = tuple(points)
         self._percent = percent
-        self._plot.getPlotItem().setLabel("left", title, **{"font-size": "8pt"})
         self._draw()
         if not same_frames:
             self.show_all()
@@ -175,9 +189,9 @@ class LevelPlot(QWidget):
         if not points:
             self._box.setRange(xRange=(0.0, 1.0), yRange=(0.0, 100.0), padding=0)
             return
-        hours = [point.hours for point in points]
-        margin = max((max(hours) - min(hours)) * 0.03, 0.01)
-        self._box.setXRange(min(hours) - margin, max(hours) + margin, padding=0)
+        places = [point.place for point in points]
+        margin = max((max(places) - min(places)) * 0.03, 0.01)
+        self._box.setXRange(min(places) - margin, max(places) + margin, padding=0)
         self._box.setYRange(*self._value_range([point.value for point in points]), padding=0)
 
     def points(self) -> tuple[PlotPoint, ...]:
@@ -214,7 +228,7 @@ class LevelPlot(QWidget):
             current = point if marked else current
             spots.append(
                 {
-                    "pos": (point.hours, point.value),
+                    "pos": (point.place, point.value),
                     "size": 11 if marked else 9,
                     "symbol": symbol,
                     "pen": accent if marked else pg.mkPen(keep if kept else reject, width=1.6),
@@ -223,12 +237,12 @@ class LevelPlot(QWidget):
                 }
             )
             if point.verdict.by == "hand":
-                rings.append({"pos": (point.hours, point.value), "size": 17, "symbol": "o"})
+                rings.append({"pos": (point.place, point.value), "size": 17, "symbol": "o"})
         self._dots.setData(spots)
         self._hands.setData(rings, pen=pg.mkPen(named.hand, width=1.8), brush=None)
         self._where.setVisible(current is not None)
         if current is not None:
-            self._where.setValue(current.hours)
+            self._where.setValue(current.place)
         self._ceiling.setVisible(self._percent)
 
     _percent = True
@@ -250,7 +264,12 @@ class LevelPlot(QWidget):
         faint = QColor(named.accent)
         faint.setAlpha(90)
         self._where.setPen(pg.mkPen(faint, width=1))
+        self._restyle_gaps()
         self._draw()
+
+    def _restyle_gaps(self) -> None:
+        for line in self._gaps:
+            line.setPen(pg.mkPen(colors().border, width=1, style=Qt.PenStyle.DotLine))
 
     # ---------------------------------------------------------- the mouse
 
@@ -273,7 +292,7 @@ class LevelPlot(QWidget):
         if not points:
             return
         wide, high = self._box.viewPixelSize()
-        dx = (np.array([point.hours for point in points]) - place.x()) / max(wide, 1e-12)
+        dx = (np.array([point.place for point in points]) - place.x()) / max(wide, 1e-12)
         dy = (np.array([point.value for point in points]) - place.y()) / max(high, 1e-12)
         distance = np.hypot(dx, dy)
         nearest = int(np.argmin(distance))
@@ -284,7 +303,7 @@ class LevelPlot(QWidget):
         inside = [
             point.frame_id
             for point in self._points
-            if point.value == point.value and area.contains(QPointF(point.hours, point.value))
+            if point.value == point.value and area.contains(QPointF(point.place, point.value))
         ]
         if inside:
             self.banded.emit(inside)

@@ -125,8 +125,8 @@ class LevelSlider(QWidget):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """The wheel over a value box must not change it by chance while scrolling."""
-        if event is not None and event.type() == QEvent.Type.Wheel and isinstance(watched, QDoubleSpinBox):
-            if not watched.hasFocus():
-                event.ignore()
-                return True
+        wheel = event is not None and event.type() == QEvent.Type.Wheel
+        if wheel and isinstance(watched, QDoubleSpinBox) and not watched.hasFocus():
+            event.ignore()
+            return True
         return super().eventFilter(watched, event)

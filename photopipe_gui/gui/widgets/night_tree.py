@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QModelIndex, QRectF, Qt
+from PyQt6.QtCore import QModelIndex, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QPainter, QPen
-from PyQt6.QtWidgets import QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
+from PyQt6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
 
 from ..models.night import NightModel
 from ..models.night_tree import KEY_ROLE, STATE_ROLE, NightTreeModel
@@ -16,16 +16,22 @@ _LIGHT = 9
 class _LightDelegate(QStyledItemDelegate):
     """Kept of total with a light: a disc (enough), a half disc (few), a ring (none)."""
 
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        hint = super().sizeHint(option, index)
+        return QSize(hint.width() + _LIGHT + 14, hint.height())
+
     def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         assert painter is not None
         state = index.data(STATE_ROLE)
-        text_area = QStyleOptionViewItem(option)
-        text_area.rect = option.rect.adjusted(0, 0, -(_LIGHT + 10), 0)
-        super().paint(painter, option, QModelIndex())
-        super().paint(painter, text_area, index)
+        named = colors()
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        if selected:
+            painter.fillRect(option.rect, QColor(named.selection))
+        painter.setPen(QColor(named.selection_text if selected else named.muted))
+        text_area = option.rect.adjusted(0, 0, -(_LIGHT + 13), 0)
+        painter.drawText(text_area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, index.data())
         if not state:
             return
-        named = colors()
         tone = QColor({"enough": named.keep, "few": named.warning}.get(state, named.reject))
         center = option.rect.center()
         disc = QRectF(option.rect.right() - _LIGHT - 5, center.y() - _LIGHT / 2 + 0.5, _LIGHT, _LIGHT)
@@ -56,8 +62,7 @@ class NightTree(QTreeView):
         self.setIndentation(14)
         self.header().setStretchLastSection(False)
         self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Fixed)
-        self.header().resizeSection(1, self.fontMetrics().horizontalAdvance("1000/1000") + _LIGHT + 22)
+        self.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self._tree.modelReset.connect(self._restore)
         session.groupChanged.connect(self._mark)
         self.selectionModel().currentChanged.connect(self._picked)

@@ -94,8 +94,9 @@ class Tile(QFrame):
     def set_heading(self, on: bool, current: bool) -> None:
         """Show the heading; the frame that keys act on has a line of accent."""
         self._head.setVisible(on)
-        tone = colors().accent if current and on else colors().window
-        self.setStyleSheet(f"Tile {{ border: none; border-top: 2px solid {tone}; }}" if on else "Tile { border: none; }")
+        tone = colors().accent if current else colors().window
+        line = f"border-top: 2px solid {tone};" if on else ""
+        self.setStyleSheet(f"Tile {{ border: none; {line} }}")
 
     def _still_reading(self) -> None:
         if self.row is not None:

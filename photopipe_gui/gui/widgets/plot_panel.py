@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from PyQt6.QtCore import QTimer, pyqtSignal
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QCheckBox, QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..models.frame_list import FrameFilter
 from ..models.groups import TYPE_TITLES
-from ..models.metrics import METRICS, hours_of, metric
+from ..models.metrics import METRICS, TimeScale, hours_of, metric
 from ..models.night import NightModel
 from .bind import describe, quiet
 from .elided import ElidedLabel
@@ -39,7 +39,7 @@ class PlotPanel(QWidget):
         self._dirty = QTimer(self, singleShot=True, interval=40)
         self._dirty.timeout.connect(self._draw_same)
         self.plot = LevelPlot()
-        self.plot.setMinimumHeight(90)
+        self.plot.setMinimumHeight(100)
         self.slider = LevelSlider()
         self._reject_sat = QCheckBox("reject saturated")
         describe(self._reject_sat, "Reject saturated", "Reject frames of this type that have saturated pixels")
@@ -47,10 +47,13 @@ class PlotPanel(QWidget):
         self._type.setProperty("role", "heading")
         self._count = ElidedLabel(muted=False)
         self._count.setObjectName("countLabel")
+        self._count.setFixedWidth(self.fontMetrics().horizontalAdvance("keeps 100 of 100 · 10 set by hand"))
+        self._count.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.metric = QComboBox()
         self.metric.setObjectName("metricPicker")
         for one in METRICS:
-            self.metric.addItem(one.title, one.name)
+            self.metric.addItem(one.short, one.name)
+            self.metric.setItemData(self.metric.count() - 1, one.title, Qt.ItemDataRole.ToolTipRole)
         describe(self.metric, "Plotted against time", "What is plotted against time")
         controls = QFrame()
         controls.setProperty("role", "bar")
@@ -58,9 +61,9 @@ class PlotPanel(QWidget):
         row.setContentsMargins(8, 3, 8, 3)
         row.setSpacing(8)
         row.addWidget(self._type)
-        row.addWidget(self.slider, 3)
+        row.addWidget(self.slider, 1)
         row.addWidget(self._reject_sat)
-        row.addWidget(self._count, 2)
+        row.addWidget(self._count)
         row.addWidget(self.metric)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -112,15 +115,20 @@ class PlotPanel(QWidget):
     def _draw(self, same: bool) -> None:
         chosen = metric(str(self.metric.currentData()))
         rows = self._frames.rows()
+        times = hours_of(rows)
+        scale = TimeScale(times)
         points = []
-        for row, hours in zip(rows, hours_of(rows), strict=True):
+        for row, hours in zip(rows, times, strict=True):
             stats = self._session.stats.get(row.frame_id)
             value = float("nan") if stats is None else chosen.value(row, stats)
-            points.append(PlotPoint(row.frame_id, hours, value, self._session.verdict(row.frame_id), row.channel))
+            place = scale.place(hours)
+            points.append(PlotPoint(row.frame_id, place, value, self._session.verdict(row.frame_id), row.channel))
         before = {point.frame_id for point in self.plot.points() if point.value == point.value}
         same = same and before == {point.frame_id for point in points if point.value == point.value}
         self._show_limits()
-        self.plot.set_points(points, chosen.title, chosen.name == "level", same_frames=same)
+        if not same:
+            self.plot.set_scale(scale)
+        self.plot.set_points(points, chosen.name == "level", same_frames=same)
         self._count_kept()
 
     def _show_limits(self) -> None:

@@ -59,16 +59,16 @@ class RasterItem(pg.GraphicsObject):
         self._table: list[int] = []
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def pixel_shape(self) -> tuple[int, int]:
         """Rows and columns, (0, 0) without a picture."""
         return (self._image.height(), self._image.width()) if self._image is not None else (0, 0)
 
     def set_indices(self, indices: NDArray[np.uint8] | None) -> None:
         """Show other pixels, in the colours that are set."""
-        before = self.shape
+        before = self.pixel_shape
         self._image = None if indices is None else indexed_image(indices, self._table)
         self._reduced.clear()
-        if self.shape != before:
+        if self.pixel_shape != before:
             self.prepareGeometryChange()
             self.informViewBoundsChanged()
         self.update()
@@ -85,8 +85,8 @@ class RasterItem(pg.GraphicsObject):
         """The picture at full size."""
         return self._image
 
-    def boundingRect(self) -> QRectF:  # noqa: N802
-        ny, nx = self.shape
+    def boundingRect(self) -> QRectF:
+        ny, nx = self.pixel_shape
         return QRectF(-0.5, -0.5, nx, ny)
 
     def paint(self, painter: QPainter, _option: QStyleOptionGraphicsItem, _widget: QWidget | None = None) -> None:

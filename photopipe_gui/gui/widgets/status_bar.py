@@ -63,6 +63,7 @@ class StatusBar(QStatusBar):
         self.addWidget(self._said, 1)
         for widget in (self._kept, self._job, self._bar, self._machine):
             self.addPermanentWidget(widget)
+        self.show_no_pixel()
         self.clear_job()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._refresh)
@@ -81,7 +82,7 @@ class StatusBar(QStatusBar):
 
     def show_no_pixel(self) -> None:
         """The cursor is on no pixel."""
-        self._pixel.setText("")
+        self._pixel.setText("x -  y -")
 
     def say(self, text: str) -> None:
         """The newest sentence."""

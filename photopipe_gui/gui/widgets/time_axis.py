@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pyqtgraph as pg
+
+from ..models.metrics import TimeScale
 
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
@@ -17,19 +20,36 @@ def clock(hours: float, seconds: bool = False) -> str:
 
 
 class TimeAxis(pg.AxisItem):
-    """Ticks at round times."""
+    """Ticks at round times within each stretch of a `TimeScale`, and one at the start of a stretch without any."""
 
     def __init__(self) -> None:
         super().__init__("bottom")
         self.enableAutoSIPrefix(False)
+        self._scale = TimeScale()
+        self._texts: dict[float, str] = {}
+
+    def set_scale(self, scale: TimeScale) -> None:
+        """Use another scale."""
+        self._scale = scale
+        self.picture = None
+        self.update()
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         span = max(maxVal - minVal, 1e-6) * 3600.0
-        room = max(2.0, size / 85.0)
-        step = next((s for s in _STEPS_S if span / s <= room), _STEPS_S[-1]) / 3600.0
-        first = int(minVal / step) - 1
-        ticks = [i * step for i in range(first, int(maxVal / step) + 2) if minVal <= i * step <= maxVal]
-        return [(step, ticks)]
+        room = max(2.0, size / 90.0)
+        seconds = next((s for s in _STEPS_S if span / s <= room), _STEPS_S[-1])
+        step, apart = seconds / 3600.0, 70.0 * span / 3600.0 / max(size, 1.0)
+        self._texts = {}
+        last = -math.inf
+        for start, end, origin in self._scale.stretches:
+            first = math.ceil((start - 1e-9) / step)
+            times = [i * step for i in range(first, math.floor((end + 1e-9) / step) + 1)] or [start]
+            for time in times:
+                place = origin + time - start
+                if minVal <= place <= maxVal and place - last >= apart:
+                    self._texts[place] = clock(time, seconds=seconds < 60)
+                    last = place
+        return [(step, list(self._texts))]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        return [clock(value, seconds=spacing * 3600.0 < 59.0) for value in values]
+        return [self._texts.get(value, "") for value in values]

@@ -43,6 +43,14 @@ def facts(row: FrameRow, stats: FrameStats | None) -> list[str]:
     return parts
 
 
+def reason_text(verdict: Verdict) -> str:
+    """Return why a verdict is what it is, without repeating the verdict."""
+    reason = verdict.reason.removeprefix(verdict_word(verdict)).lstrip("; ")
+    if reason:
+        return reason[0].upper() + reason[1:]
+    return "" if verdict.by == "hand" else "Within the limits"
+
+
 class VerdictBar(QFrame):
     """Shows one frame's facts and verdict; the buttons are connected by the page."""
 
@@ -111,8 +119,7 @@ class VerdictBar(QFrame):
         self._badge.set_verdict(None if unknown else verdict)
         self._badge.setVisible(not unknown)
         self._verdict.setText("measuring ..." if unknown else verdict_word(verdict))
-        why = verdict.reason or "within the limits"
-        self._why.set_text("" if unknown else why)
+        self._why.set_text("" if unknown else reason_text(verdict))
         by_hand = verdict.by == "hand"
         self.accept.setChecked(by_hand and verdict.keep)
         self.reject.setChecked(by_hand and not verdict.keep)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QRectF, Qt
+from PyQt6.QtCore import QRect, QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QWidget
 
@@ -48,21 +48,25 @@ class ZoomInset(QWidget):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         named = colors()
+        image = self._view.raster()
+        if image is None:
+            return
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(named.image))
-        image = self._view.raster()
-        if image is not None:
-            x, y = self._place or (image.width() / 2, image.height() / 2)
-            half = SIDE / self.zoom / 2.0
-            source = QRectF(x + 0.5 - half, y + 0.5 - half, 2 * half, 2 * half)
-            painter.save()
-            # Row 0 of the picture is its bottom.
-            painter.translate(0, self.height())
-            painter.scale(1, -1)
-            painter.drawImage(QRectF(self.rect()), image, source)
-            painter.restore()
+        x, y = self._place or (image.width() / 2, image.height() / 2)
+        half = SIDE / self.zoom / 2.0
+        source = QRectF(x + 0.5 - half, y + 0.5 - half, 2 * half, 2 * half)
+        painter.save()
+        # Row 0 of the picture is its bottom.
+        painter.translate(0, self.height())
+        painter.scale(1, -1)
+        painter.drawImage(QRectF(self.rect()), image, source)
+        painter.restore()
         painter.setPen(QPen(QColor(named.border), 2))
         painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
-        painter.setPen(QColor("#b8c0c8") if named.text != "#e2584a" else QColor(named.text))
-        what = "centre" if self._place is None else "cursor"
-        painter.drawText(self.rect().adjusted(7, 4, -6, -5), Qt.AlignmentFlag.AlignBottom, f"{what}  {self.zoom:g}x")
+        text = f"{'centre' if self._place is None else 'cursor'}  {self.zoom:g}x"
+        line = painter.fontMetrics()
+        tag = QRect(2, SIDE - line.height() - 6, line.horizontalAdvance(text) + 14, line.height() + 4)
+        painter.fillRect(tag, QColor(named.panel))
+        painter.setPen(QColor(named.text))
+        painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, text)
