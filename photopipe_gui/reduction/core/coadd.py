@@ -21,9 +21,17 @@ _SAMPLE_ROWS = 512
 class Source(Protocol):
     """A resampled frame that can be read by rows of the coadd."""
 
-    x0: int
-    y0: int
-    shape: tuple[int, int]
+    @property
+    def x0(self) -> int:
+        """First column on the coadd."""
+
+    @property
+    def y0(self) -> int:
+        """First row on the coadd."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
 
     def read(self, first: int, last: int) -> tuple[FloatImage, Flags, FloatImage]:
         """Return image, flags and variance ratio of rows `first` to `last` (end excluded) of its own rectangle."""

@@ -117,7 +117,8 @@ def calibrate_group(job: GroupJob) -> GroupCalibration:
     """Find the zero points and flux scales of the frames of a group; never raises for want of stars or catalogue."""
     frames = job.frames
     whole = 2 * sum(frame.uniform for frame in frames) > len(frames)
-    catalogue, band, told = find_reference(job.catalogs, frames, job.filter)
+    fields = [(frame.centre, frame.reach) for frame in frames]
+    catalogue, band, told = find_reference(job.catalogs, fields, job.filter)
     fits = [_against(frame, catalogue, band, whole, job.radius, job.clip) for frame in frames]
     fewest = job.fewest if any(fit.n >= job.fewest for fit, _ in fits) else _FEWEST_ANY
     fixed = [fit.n >= fewest and math.isfinite(fit.value) for fit, _ in fits]
@@ -135,19 +136,32 @@ def calibrate_group(job: GroupJob) -> GroupCalibration:
 
 
 def find_reference(
-    config: CatalogConfig, frames: Sequence[FrameStars], filter_name: str
+    config: CatalogConfig, fields: Sequence[tuple[tuple[float, float], float]], filter_name: str
 ) -> tuple[ReferenceCatalog | None, str, str]:
-    """Return the reference magnitudes about all frames: catalogue, band, and which or why none."""
-    if not frames:
+    """Return the reference magnitudes about fields.
+
+    Parameters
+    ----------
+    config : CatalogConfig
+    fields : sequence of ((ra, dec), reach)
+        Centre of each frame and distance to its farthest corner, deg.
+    filter_name : str
+
+    Returns
+    -------
+    catalogue, band, reason
+        As `catalogs.lookup.photometric`.
+    """
+    if not fields:
         return None, "", "there are no frames"
-    ra = np.array([frame.centre[0] for frame in frames])
-    dec = np.array([frame.centre[1] for frame in frames])
+    ra = np.array([centre[0] for centre, _ in fields])
+    dec = np.array([centre[1] for centre, _ in fields])
     a, d = np.radians(ra), np.radians(dec)
     vector = np.array([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)]).mean(axis=1)
     ra0 = float(np.degrees(np.arctan2(vector[1], vector[0])) % 360)
     dec0 = float(np.degrees(np.arctan2(vector[2], np.hypot(vector[0], vector[1]))))
     away = np.hypot(((ra - ra0 + 180) % 360 - 180) * np.cos(np.radians(dec0)), dec - dec0)
-    radius = float(np.max(away + [frame.reach for frame in frames])) + 0.01
+    radius = float(np.max(away + [reach for _, reach in fields])) + 0.01
     # Rounded, so that the filters of a target ask for the same cone and find it in the cache.
     ra0, dec0 = round(ra0, 2) % 360, round(dec0, 2)
     return photometric(config, ra0, dec0, math.ceil((radius + 0.01) * 20) / 20, filter_name)

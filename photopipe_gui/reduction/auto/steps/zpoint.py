@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
 from ....errors import FrameError
-from ...core.grid import outline, to_sky
+from ...core.grid import to_sky
 from ...core.starphot import measure_stars
 from ...fitsio import read_frame, write_frame
 from ...frame import Mask
 from ...params import option
 from ..tasks import Context, Failure, FrameTask, GroupResult, GroupTask, StepResult, finish_header
-from .framewcs import frame_wcs
+from .framecards import field_of, fitting, frame_wcs, julian_year, number
 from .zpgroup import Calibrated, FrameStars, GroupCalibration, GroupJob, calibrate_group
 
 NO_ZERO_POINT, BAD_SCALE = "badzptfit", "badflxsc"
@@ -104,37 +102,14 @@ def measure_frame(job: _MeasureJob) -> FrameStars:
         gain=number(frame.header, "GAIN"),
         aperture=job.aperture,
     )
-    ny, nx = frame.image.shape
     ra, dec = to_sky(wcs, stars.x, stars.y)
-    centre = to_sky(wcs, np.array([(nx - 1) / 2]), np.array([(ny - 1) / 2]))
-    edge_ra, edge_dec = to_sky(wcs, *outline(frame.image.shape))
-    away = np.hypot(((edge_ra - centre[0] + 180) % 360 - 180) * np.cos(np.radians(centre[1])), edge_dec - centre[1])
+    centre, reach = field_of(wcs, frame.image.shape)
     return FrameStars(
         ra, dec, stars.magnitude, stars.error, stars.wide_magnitude, stars.wide_error, stars.growth.error,
-        stars.growth.uniform, stars.fwhm, stars.radius, stars.wide_radius, (float(centre[0][0]), float(centre[1][0])),
-        float(np.max(away)), number(frame.header, "EXPTIME"), julian_year(str(frame.header.get("DATE-OBS", ""))),
+        stars.growth.uniform, stars.fwhm, stars.radius, stars.wide_radius, centre, reach,
+        number(frame.header, "EXPTIME"), julian_year(str(frame.header.get("DATE-OBS", ""))),
         stars.found, int(number(frame.header, "ASTRGRP", 0.0)),
     )
-
-
-def number(header: fits.Header, key: str, fallback: float = math.nan) -> float:
-    """Return a card as a number; the fallback when it is missing or no number."""
-    try:
-        value = float(header.get(key, fallback))
-    except (TypeError, ValueError):
-        return fallback
-    return value if math.isfinite(value) else fallback
-
-
-def julian_year(text: str) -> float:
-    """Return the Julian year of an ISO time; NaN when it is none."""
-    try:
-        moment = datetime.datetime.fromisoformat(text.strip())
-    except ValueError:
-        return math.nan
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.UTC)
-    return 2000.0 + (moment - datetime.datetime(2000, 1, 1, 12, tzinfo=datetime.UTC)).total_seconds() / 31557600.0
 
 
 def _decide(
@@ -214,7 +189,7 @@ def _write(job: _WriteJob) -> None:
     frame = read_frame(job.task.source)
     for key in ("ABSZPT", "ABSZPERR", "ABSZPTSC", "ABSZPRMS", "ABSZPN", "ABSZPCAT", "ABSZPSYS", "NEWFLXSC"):
         frame.header.remove(key, ignore_missing=True)
-    frame.header = finish_header(frame.header, (*job.task.cards, *job.cards), "zpoint", job.history[:300])
+    frame.header = finish_header(frame.header, (*job.task.cards, *fitting(job.cards)), "zpoint", job.history[:300])
     job.target.parent.mkdir(parents=True, exist_ok=True)
     write_frame(job.target, frame)
     folder = job.task.target.parent

@@ -10,7 +10,7 @@ from astropy.io import fits
 from groupkit import SerialContext, expose, group_of, save_frame, star_field, write_table
 
 from photopipe_gui.errors import FrameError
-from photopipe_gui.reduction.auto.steps import zpoint
+from photopipe_gui.reduction.auto.steps import framecards, zpoint
 from photopipe_gui.reduction.catalogs.config import CatalogConfig
 
 DATA = Path(__file__).resolve().parents[5] / "shared" / "data" / "sn2015bn"
@@ -154,9 +154,9 @@ def test_longer_exposures_are_not_taken_for_misfits(tmp_path):
 
 
 def test_julian_year_of_times_as_instruments_write_them():
-    assert zpoint.julian_year("2000-01-01T12:00:00") == pytest.approx(2000.0)
-    assert zpoint.julian_year("2021-05-05T03:52:44.22") == pytest.approx(2021.339, abs=0.002)
-    assert np.isnan(zpoint.julian_year("yesterday"))
+    assert framecards.julian_year("2000-01-01T12:00:00") == pytest.approx(2000.0)
+    assert framecards.julian_year("2021-05-05T03:52:44.22") == pytest.approx(2021.339, abs=0.002)
+    assert np.isnan(framecards.julian_year("yesterday"))
 
 
 @pytest.mark.data
