@@ -56,7 +56,7 @@ make_environment() {
     fi
     rm -rf "$env_dir"
     tools=$(mktemp -d)
-    if "$base" -m pip install --quiet --disable-pip-version-check --target "$tools" virtualenv &&
+    if "$base" -m pip install -qq --disable-pip-version-check --target "$tools" virtualenv &&
         PYTHONPATH=$tools "$base" -m virtualenv --quiet "$env_dir"; then
         rm -rf "$tools"
         return 0
@@ -74,7 +74,7 @@ install_package() {
     [ -x "$python" ] && [ "$(cat "$mark" 2>/dev/null)" = "$stamp" ] && return 0
     [ -x "$python" ] || make_environment || return 1
     say "Installing photopipe_gui and what it needs; this takes a minute or two, once."
-    if ! "$python" -m pip install --quiet --disable-pip-version-check --editable "$top${extras:+[$extras]}"; then
+    if ! "$python" -m pip install -qq --disable-pip-version-check --editable "$top${extras:+[$extras]}"; then
         say "The installation failed: see the lines above. It needs the Python package index, or a mirror set for pip."
         return 1
     fi

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("photopipe_gui.run")
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-#: Plain lines: one at the start of a job, one at each tenth of it, never more often than this (s).
-_PLAIN_EVERY = 1.0
+#: Plain lines on a job that runs come no more often than this (s).
+_PLAIN_EVERY = 2.0
 
 
 def make_console(error: bool = False) -> Console:
@@ -31,32 +31,48 @@ def make_console(error: bool = False) -> Console:
 
 
 class PlainReporter:
-    """One line a job and one about every tenth of it; safe from any thread."""
+    """A line when a job begins, one at each tenth of a long one and one at its end; safe from any thread.
+
+    A job that begins with something done already is a part of the one before: it is mentioned when it takes long.
+    """
 
     def __init__(self, interrupt: Interrupt, quiet: bool = False) -> None:
         self._interrupt, self._quiet = interrupt, quiet
         self._lock = threading.Lock()
-        self._job, self._done, self._tenth, self._said = "", 0, -1, 0.0
+        self._job, self._done, self._tenth = "", 0, 0
+        self._began = self._said = time.monotonic()
 
     def _line(self, text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+        self._said = time.monotonic()
+
+    def _is_new(self, event: Progress) -> bool:
+        new = event.job != self._job or event.done < self._done or (event.done == 0 and self._done > 0)
+        self._done = event.done
+        if new:
+            self._job, self._tenth, self._began = event.job, 0, time.monotonic()
+        return new
 
     def progress(self, event: Progress) -> None:
-        """Write a line when a job begins, ends, or has moved on by a tenth."""
-        if self._quiet:
+        """Write a line when a job begins, has moved on by a tenth, or ends."""
+        if self._quiet or not event.total:
             return
         with self._lock:
-            tenth = 10 * event.done // event.total if event.total else 0
-            finished = event.total > 0 and event.done >= event.total
-            new = event.job != self._job or event.done < self._done
-            self._done = event.done
-            moved = tenth != self._tenth and time.monotonic() - self._said > _PLAIN_EVERY
-            if not event.total or (finished and self._tenth == 10 and not new) or not (new or moved or finished):
+            now = time.monotonic()
+            tenth = 10 * event.done // event.total
+            if self._is_new(event):
+                tell = event.done == 0 or now - self._said > _PLAIN_EVERY
+            elif event.done >= event.total:
+                tell = self._tenth < 10 and (now - self._began > _PLAIN_EVERY or event.failed > 0)
+            else:
+                tell = tenth > self._tenth and now - self._said > _PLAIN_EVERY
+            if not tell:
                 return
-            self._job, self._tenth, self._said = event.job, tenth, time.monotonic()
+            self._tenth = tenth
             lost = f", {event.failed} lost" if event.failed else ""
-            self._line(f"{event.job}: {event.done}/{event.total}{lost}")
+            item = f" ({event.item})" if event.item and event.done == 0 else ""
+            self._line(f"{event.job}: {event.done}/{event.total}{lost}{item}")
 
     def message(self, text: str, level: Level = "info") -> None:
         """Write a sentence; warnings and errors say that they are."""
@@ -81,38 +97,56 @@ class PlainReporter:
 
 
 class BarReporter(PlainReporter):
-    """A bar for each job on the terminal; messages scroll above it."""
+    """A bar for each job on the terminal, one more for the part of it in work; messages scroll above them."""
 
     def __init__(self, interrupt: Interrupt, console: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bars
 
         super().__init__(interrupt)
         self._bars = Bars(
-            TextColumn("{task.description:<26}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=console,
             refresh_per_second=8,
         )
-        self._task: Any = None
+        self._main: Any = None
+        self._main_job = ""
+        self._part: Any = None
 
     def progress(self, event: Progress) -> None:
         """Move the bar of the job, a new one when the job is new."""
+        if not event.total:
+            return
         with self._lock:
-            total = event.total or None
-            if event.job != self._job or event.done < self._done:
-                if not event.total:
-                    return
-                self._job, self._done = event.job, 0
-                self._task = self._bars.add_task(event.job, total=total, note="")
-            self._done = event.done
+            if self._is_new(event):
+                self._begin(event)
+            task = self._part if self._part is not None else self._main
             note = f"{event.failed} lost" if event.failed else ""
-            self._bars.update(self._task, completed=event.done, total=total, note=note)
+            self._bars.update(task, completed=event.done, total=event.total, note=note)
+
+    def _begin(self, event: Progress) -> None:
+        """Start a bar: of a job (nothing is done yet), or of a part of the one that runs."""
+        if self._part is not None:
+            self._bars.remove_task(self._part)
+            self._part = None
+        if self._main is not None and event.done > 0:
+            self._part = self._bars.add_task(f"  {event.job}", total=event.total, note="")
+        elif event.job != self._main_job:
+            self._finish_main()
+            self._main, self._main_job = self._bars.add_task(event.job, total=event.total, note=""), event.job
+        else:
+            self._bars.update(self._main, note=event.item)
+
+    def _finish_main(self) -> None:
+        """Fill the bar of a job whose parts have told how it went."""
+        if self._main is not None and not self.cancelled():
+            task = self._bars.tasks[self._bars.task_ids.index(self._main)]
+            self._bars.update(self._main, completed=task.total)
+            self._bars.stop_task(self._main)
 
     def message(self, text: str, level: Level = "info") -> None:
         """Print a sentence above the bars."""
@@ -127,6 +161,10 @@ class BarReporter(PlainReporter):
         return self
 
     def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._part is not None:
+                self._bars.remove_task(self._part)
+            self._finish_main()
         self._bars.stop()
 
 

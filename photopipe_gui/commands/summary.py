@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,38 +98,50 @@ def _told(value: float, digits: int, unit: str = "") -> str:
     return f"{value:.{digits}f}{unit}" if math.isfinite(value) else "-"
 
 
-def print_coadds(coadds: Sequence[Path]) -> None:
-    """Print one line a coadd: frames, exposure, zero point, seeing, astrometric rms, file."""
+def _astrometric_rms(report: RunReport, cards: Mapping[str, Any]) -> float:
+    """Return the median over a coadd's frames of their rms against the catalogue, arcsec; NaN when there was none."""
+    used = [str(value) for key, value in cards.items() if key.startswith("STACK")]
+    found = []
+    for (frame, step), outcome in report.outcomes.items():
+        if step == "astrometry" and any(name.endswith(f"{frame}.fits") for name in used):
+            found.append(
+                3600
+                * math.hypot(*(_number(outcome.measurements, key) for key in ("ASTRRMS1", "ASTRRMS2")))
+                / math.sqrt(2)
+            )
+    found = [rms for rms in found if math.isfinite(rms)]
+    return statistics.median(found) if found else math.nan
+
+
+def _coadd_row(path: Path, report: RunReport) -> tuple[str, ...]:
     from ..errors import FrameError
     from ..reduction.fitsio import read_layout
 
-    rows = []
-    for path in coadds:
-        try:
-            cards = read_layout(path).cards
-        except FrameError as error:
-            rows.append((path.name, "-", "-", "-", "-", "-", error.reason))
-            continue
-        zero, scatter, scale = _number(cards, "ABSZPT"), _number(cards, "ABSZPTSC"), _number(cards, "PIXSCALE")
-        rms = 3600 * math.hypot(_number(cards, "ASTRRMS1"), _number(cards, "ASTRRMS2")) / math.sqrt(2)
-        zero_point = f"{_told(zero, 3)} +- {_told(scatter, 3)}" if math.isfinite(zero) else "no reference"
-        rows.append(
-            (
-                f"{cards.get('TARGNAME', '?')} {cards.get('FILTER', '?')}",
-                _told(_number(cards, "NSTACK"), 0),
-                _told(_number(cards, "TOTALEXP"), 0),
-                zero_point,
-                _told(_number(cards, "SEEPIX") * scale, 2),
-                _told(rms, 3),
-                str(path),
-            )
-        )
+    try:
+        cards = read_layout(path).cards
+    except FrameError as error:
+        return (path.name, "-", "-", error.reason, "-", "-")
+    zero, scatter = _number(cards, "ABSZPT"), _number(cards, "ABSZPTSC")
+    return (
+        f"{cards.get('TARGNAME', '?')} {cards.get('FILTER', '?')}",
+        _told(_number(cards, "NSTACK"), 0),
+        _told(_number(cards, "TOTALEXP"), 0),
+        f"{_told(zero, 3)} +- {_told(scatter, 3)}" if math.isfinite(zero) else "no reference",
+        _told(_number(cards, "SEEPIX") * _number(cards, "PIXSCALE"), 2),
+        _told(_astrometric_rms(report, cards), 3),
+    )
+
+
+def print_coadds(report: RunReport) -> None:
+    """Print one line a coadd: frames, exposure, zero point, seeing, astrometric rms, file."""
+    rows = [_coadd_row(Path(name), report) for name in report.coadds]
     if not rows:
         _heading("No coadd was made")
         return
     _heading("Coadds")
-    columns = ("target, filter", "frames", "exposure (s)", "zero point", 'seeing (")', 'astrometry (")', "file")
-    print_table(columns, rows)
+    print_table(("target, filter", "frames", "exposure (s)", "zero point", 'seeing (")', 'astrometry (")'), rows)
+    for name in report.coadds:
+        make_console().print(f"  {name}", markup=False, soft_wrap=True)
 
 
 def print_lost(lost: Sequence[str]) -> None:
@@ -152,7 +165,7 @@ def print_night(result: NightResult) -> None:
     print_masters(result.masters)
     if result.report is not None:
         print_steps(result.report)
-        print_coadds(result.coadds)
+        print_coadds(result.report)
     print_lost(result.lost)
     seconds = ", ".join(f"{part} {value:.1f} s" for part, value in result.seconds.items())
     make_console().print(f"\n{seconds}. Report: {result.night.folder / 'photopipe_report.json'}", markup=False)

@@ -273,16 +273,54 @@ def test_cameras_are_read_in_every_spelling() -> None:
         common.cameras(",")
 
 
-def test_plain_progress_is_a_line_at_each_tenth_at_most(capsys) -> None:
+def test_plain_progress_is_a_line_at_each_tenth_at_most(capsys, monkeypatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("photopipe_gui.commands.screen.time.monotonic", lambda: clock[0])
     reporter = PlainReporter(session.Interrupt())
     for done in range(1001):
         reporter.progress(Progress("measuring", done, 1000, failed=done // 500))
+        clock[0] += 0.1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "measuring: 0/1000"
     assert lines[-1] == "measuring: 1000/1000, 2 lost"
-    assert len(lines) <= 12
+    assert 10 <= len(lines) <= 12
     reporter.progress(Progress("measuring", 0, 1000))
     assert capsys.readouterr().out == "measuring: 0/1000\n", "the next job of that name is one of its own"
+
+
+def test_a_quick_job_and_its_parts_are_one_line(capsys, monkeypatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("photopipe_gui.commands.screen.time.monotonic", lambda: clock[0])
+    reporter = PlainReporter(session.Interrupt())
+    reporter.progress(Progress("makesky", 0, 4, item="M31_r"))
+    for part in ("objects", "sky"):
+        for done in range(1, 5):
+            reporter.progress(Progress(part, done, 4))
+    assert capsys.readouterr().out == "makesky: 0/4 (M31_r)\n"
+    clock[0] += 10
+    reporter.progress(Progress("slow part", 1, 4))
+    assert capsys.readouterr().out == "slow part: 1/4\n"
+
+
+def test_bars_end_full_and_parts_go(monkeypatch) -> None:
+    import io
+
+    from rich.console import Console
+
+    from photopipe_gui.commands.screen import BarReporter
+
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, color_system=None)
+    with BarReporter(session.Interrupt(), console) as bars:
+        bars.progress(Progress("makesky", 0, 4))
+        bars.progress(Progress("objects", 1, 4))
+        bars.message("a sentence [with brackets]", "warning")
+        bars.progress(Progress("stack", 0, 3))
+        bars.progress(Progress("stack", 3, 3, failed=1))
+    screen = stream.getvalue().split("\x1b[2K")[-1] + stream.getvalue()
+    assert "warning: a sentence [with brackets]" in screen
+    assert [task.description for task in bars._bars.tasks] == ["makesky", "stack"]
+    assert all(task.finished for task in bars._bars.tasks)
 
 
 def test_no_display_is_said_in_words(capsys, monkeypatch, night) -> None:
