@@ -31,7 +31,8 @@ class CoaddScore:
     stars : int
         Isolated stars of more than 100 sigma, not saturated in any frame.
     offset, scatter : float
-        Median and robust scatter of ABSZPT - 2.5 log10(total flux) minus the true magnitude.
+        Median and robust scatter of ABSZPT (made to mean all light) - 2.5 log10(total flux) minus the true
+        magnitude.
     bright_error : float
         Median of the absolute differences of the brightest ten.
     position : float
@@ -60,6 +61,16 @@ def _wcs(path: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         return WCS(read_header(path))
+
+
+def aperture_term(header: Any, fwhm: float, beta: float) -> float:
+    """Return what a zero point owes to the light outside of its aperture, mag, negative; 0 when it counts all light.
+
+    APERDEF other than ``total`` means light within APERRAD px; the stars are Moffat profiles of the night.
+    """
+    if str(header.get("APERDEF", "total")).lower() == "total" or "APERRAD" not in header:
+        return 0.0
+    return float(2.5 * np.log10(1 - moffat_outside(float(header["APERRAD"]), fwhm, beta)))
 
 
 def _inputs(truth: Truth, target: str, filter_name: str) -> list[ChannelTruth]:
@@ -184,6 +195,7 @@ def score_coadd(path: Path | str, truth: Truth) -> CoaddScore:
         return nothing
     index = np.array([k for k, _ in rows])
     values = np.array([measured for _, measured in rows])
+    zero -= aperture_term(header, float(np.median(values[:, 3])), beta)
     difference = zero - 2.5 * np.log10(values[:, 0]) - magnitude[index]
     offset = float(np.median(difference))
     scatter = float(1.4826 * np.median(np.abs(difference - offset)))

@@ -15,6 +15,7 @@ from ..instruments import registry
 from ..reduction.fitsio import read_frame, read_header
 from ..reduction.frame import Mask
 from .pointing import pixels_of, wcs_from_cards
+from .score_coadd import aperture_term
 from .truth import ChannelTruth, FrameTruth, Truth
 
 _GRID = 12
@@ -39,18 +40,25 @@ class AstrometryScore:
 
 @dataclass(frozen=True)
 class ZeroPointScore:
-    """A frame's zero point: measured, true, error = measured - true (mag), and the error that the header states."""
+    """A frame's zero point.
+
+    ``measured`` is ABSZPT, ``true`` the magnitude of one DN of total flux, ``stated`` the error in the header,
+    ``definition`` the header's APERDEF and ``aperture_term`` what the light outside of its aperture makes (mag; 0 when
+    the header's zero point is that of all light).
+    """
 
     frame: str
     filter: str
     measured: float
     true: float
     stated: float
+    definition: str = "total"
+    aperture_term: float = 0.0
 
     @property
     def error(self) -> float:
-        """Measured minus true, mag."""
-        return self.measured - self.true
+        """Measured minus true as the header defines it, mag."""
+        return self.measured - self.aperture_term - self.true
 
 
 @dataclass(frozen=True)
@@ -149,7 +157,10 @@ def score_zero_point(path: Path | str, truth: Truth) -> ZeroPointScore:
     header = read_header(path)
     channel = _channel_of(truth.frame(path.name), str(header.get("FILTER", "")))
     stated = _number(header, "ABSZPERR", _number(header, "ZPTERR"))
-    return ZeroPointScore(path.name, channel.filter, _number(header, "ABSZPT"), channel.zero_point, stated)
+    term = aperture_term(header, channel.fwhm, float(truth.options.get("beta", 3.2)))
+    definition = str(header.get("APERDEF", "total"))
+    measured = _number(header, "ABSZPT")
+    return ZeroPointScore(path.name, channel.filter, measured, channel.zero_point, stated, definition, term)
 
 
 def _star_cores(frame: FrameTruth, channel: ChannelTruth, truth: Truth) -> NDArray[np.bool_]:
