@@ -6,7 +6,7 @@ import contextlib
 import glob
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,12 +96,15 @@ class Workspace:
         found = self.coadds.glob("coadd*.fits") if self.coadds.is_dir() else []
         return sorted(path for path in found if not path.name.endswith((".weight.fits", ".cat.fits")))
 
-    def remove_superseded(self, coadd: Path) -> list[str]:
-        """Remove our older coadds of the same target and filter, with what lies beside them; return their names."""
+    def remove_superseded(self, coadd: Path, keep: Collection[Path] = ()) -> list[str]:
+        """Remove our older coadds of the same target and filter, with what lies beside them; return their names.
+
+        Those in ``keep`` were made with it, from frames of another pointing.
+        """
         group = _group_of(coadd)
         removed = []
         for path in self.find_coadds():
-            if path != coadd and is_ours(path) and _group_of(path) == group:
+            if path != coadd and path not in keep and is_ours(path) and _group_of(path) == group:
                 for companion in path.parent.glob(f"{glob.escape(path.name[:-5])}.*"):
                     companion.unlink()
                 removed.append(path.name)

@@ -231,9 +231,17 @@ def _group_step(state: RunState, spec: StepSpec) -> None:
         if product is not None and spec.name == "makesky":
             state.skies[key] = product
         if product is not None and spec.name == "stack":
-            state.report.coadds.append(str(product))
-            for gone in state.plan.workspace.remove_superseded(product):
+            made = _coadds_of(state, group, product)
+            state.report.coadds += [str(path) for path in made]
+            for gone in state.plan.workspace.remove_superseded(product, made):
                 state.context.reporter.message(f"{gone} is superseded by {product.name} and was removed.", "info")
+
+
+def _coadds_of(state: RunState, group: GroupTask, product: Path) -> list[Path]:
+    """Return the coadds of a group: frames that are not aligned to each other make one each."""
+    outcomes = (state.report.outcomes.get((task.frame, "stack")) for task in group.frames)
+    made = [Path(outcome.product) for outcome in outcomes if outcome is not None and outcome.product]
+    return list(dict.fromkeys([product, *(path for path in made if path.parent == product.parent)]))
 
 
 def _run_group(state: RunState, spec: StepSpec, group: GroupTask) -> Path | None:
