@@ -36,8 +36,9 @@ class Prior:
         Largest rotation either way in radians, for the parity as given; pi for any.
     scale : tuple of float
         Least and greatest ratio of catalogue lengths to source lengths.
-    flipped : bool
-        Admit the mirror image too (in any rotation: a mirror about x and one about y differ by half a turn).
+    straight, flipped : bool
+        Admit the parity as given; admit the mirror image (in any rotation: a mirror about x and one about y differ by
+        half a turn).
     size : float
         Half the diagonal of the frame, px.
     """
@@ -48,6 +49,7 @@ class Prior:
     scale: tuple[float, float]
     flipped: bool
     size: float
+    straight: bool = True
 
 
     def widened(self) -> Prior:
@@ -139,8 +141,9 @@ def candidates(
     pairs = here.sparse_distance_matrix(there, 1.0, p=np.inf, output_type="ndarray")[:_MOST_PAIRS]
     i, j = pairs["i"], pairs["j"]
     flipped = source_tri.turn[i] != catalogue_tri.turn[j]
-    if not prior.flipped:
-        i, j, flipped = i[~flipped], j[~flipped], flipped[~flipped]
+    if not (prior.flipped and prior.straight):
+        wanted = flipped == prior.flipped
+        i, j, flipped = i[wanted], j[wanted], flipped[wanted]
     z, w = source[source_tri.corners[i]], catalogue[catalogue_tri.corners[j]]
     z = np.where(flipped[:, None], np.conj(z), z)
     zm, wm = z.mean(axis=1), w.mean(axis=1)
@@ -213,7 +216,7 @@ def admissible_choices(source: Complex, stars: Complex, prior: Prior, most: int 
     there = order[np.arange(total) - np.repeat(np.cumsum(number) - number, number) + np.repeat(low, number)]
     count = 0.0
     for first, second in ((c[there], d[there]), (d[there], c[there])):
-        for flip in (False, True) if prior.flipped else (False,):
+        for flip in [f for f, wanted in ((False, prior.straight), (True, prior.flipped)) if wanted]:
             z0, z1 = source[a[here]], source[b[here]]
             if flip:
                 z0, z1 = np.conj(z0), np.conj(z1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -27,7 +28,7 @@ from .asterism import (
 #: is for distortion that the first guess does not know.
 LADDER = ((10, 0.006), (18, 0.006), (30, 0.006), (30, 0.016), (50, 0.008))
 _VERIFIED = 200
-_MOST_TRIANGLES = 250_000
+_MOST_TRIANGLES = 120_000
 #: From so many pairs on a linear map is fitted, below it a similarity.
 _LINEAR = 8
 #: Radii within which pairs are counted: the first, each 0.6 of the one before.
@@ -212,10 +213,10 @@ class _Verifier:
         self.density = len(self.stars) / max(search_area, area)
         self.prior = prior.widened()
 
-    def check(self, proposed: Candidates, radius: float, most: int = 8) -> list[Match]:
-        """Return the refined candidates that match most stars at first sight, best first."""
+    def check(self, proposed: Candidates, radius: float, most: int = 6) -> Iterator[Match]:
+        """Refine in turn the candidates that match most stars at first sight."""
         if not len(proposed):
-            return []
+            return
         counts = []
         matrices = []
         for alpha, beta, flipped in zip(proposed.alpha, proposed.beta, proposed.flipped, strict=True):
@@ -224,8 +225,10 @@ class _Verifier:
             counts.append(int(np.isfinite(distance).sum()))
             matrices.append(matrix)
         order = np.argsort(-np.array(counts), kind="stable")[:most]
-        refined = [self._refine(matrices[k], radius) for k in order if counts[k] >= 4]
-        return sorted((m for m in refined if m is not None), key=lambda m: m.log10_false)
+        for k in order:
+            refined = self._refine(matrices[k], radius) if counts[k] >= 4 else None
+            if refined is not None:
+                yield refined
 
     def _refine(self, matrix: Floats, radius: float) -> Match | None:
         """Fit the pairs within ever smaller radii and keep the least likely chance."""

@@ -31,6 +31,8 @@ class Limits:
         Error of its rotation, degrees.
     scale : float
         Relative error of its scale.
+    near : bool
+        Search within the above.
     mirror : bool
         Try the other parity too.
     wide : bool
@@ -48,6 +50,7 @@ class Limits:
     pointing: float = 3.0
     rotation: float = 5.0
     scale: float = 0.03
+    near: bool = True
     mirror: bool = True
     wide: bool = True
     wide_scale: float = 0.1
@@ -241,10 +244,12 @@ def _search(here: Floats, stars: Floats, plane: _Plane, limits: Limits) -> tuple
     shift = limits.pointing / 60 / plane.scale
     near = (1 - limits.scale, 1 + limits.scale)
     expected = Prior(0j, shift, np.radians(limits.rotation), near, False, size)
-    mirrored = Prior(0j, shift, np.pi, near, True, size)
+    mirrored = Prior(0j, shift, np.pi, near, True, size, straight=False)
     attempts = [(expected, LADDER[:3]), (mirrored, LADDER[:3]), (expected, LADDER[3:]), (mirrored, LADDER[3:])]
     if not limits.mirror:
         attempts = attempts[::2]
+    if not limits.near:
+        attempts = []
     if limits.wide:
         far = (1 / (1 + limits.wide_scale), 1 + limits.wide_scale)
         attempts.append((Prior(0j, float(np.abs(w).max()), np.pi, far, True, size), LADDER[:3]))

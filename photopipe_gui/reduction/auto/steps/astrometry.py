@@ -165,7 +165,7 @@ def _solve_with_catalogue(run: _Run) -> str:
             if catalogue is None:
                 reason = told
                 continue
-            limits = replace(run.limits, wide=wide)
+            limits = replace(run.limits, wide=wide, near=not wide)
             jobs = {f: _job(run, run.stars[f], catalogue, limits) for f in frames}
             _solve(run, jobs, catalogue.name, "search wider" if wide else "solve")
         if wide or not run.open:
@@ -264,7 +264,8 @@ def _align(run: _Run, reason: str) -> None:
     while run.open:
         number += 1
         hub = max(run.open, key=lambda f: run.stars[f].n)
-        start = unsolved(run.stars[hub])
+        first = next((f for f, n in run.component.items() if n == 1), None)
+        start = unsolved(run.stars[hub], run.stars[first] if first is not None else None)
         run.solved[hub], run.component[hub] = start, number
         members, fresh = [hub], [hub]
         while fresh and run.open:

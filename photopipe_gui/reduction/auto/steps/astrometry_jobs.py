@@ -229,9 +229,15 @@ def as_solved(solution: Solution) -> Solved:
     )
 
 
-def unsolved(stars: Stars) -> Solved:
-    """Return the first guess as it stands, for a frame that all others are tied to."""
+def unsolved(stars: Stars, anchor: Stars | None = None) -> Solved:
+    """Return the first guess as it stands, for a frame that all others are tied to.
+
+    Where the finder's solved position is known for this frame and for the anchor of the first set of frames, their
+    difference places the frame better than the header's pointing.
+    """
     options = first_guesses(stars)
+    if options and anchor is not None:
+        options = [_by_finder(options[0], stars, anchor)]
     if not options:
         from ...core.skyplane import linear_wcs
 
@@ -240,6 +246,21 @@ def unsolved(stars: Stars) -> Solved:
     cards = _as_tan(options[0], stars.shape)
     none = np.zeros((0, 2))
     return Solved(cards, float("nan"), float("nan"), 0, 0.0, 0.0, False, 1, (none, none, np.zeros(0)), none)
+
+
+def _by_finder(guess: Any, stars: Stars, anchor: Stars) -> Any:
+    """Move a guess so that it lies from the anchor's as the finder's positions lie from each other."""
+    keys = ("SOLVRA", "SOLVDEC")
+    base = first_guesses(anchor)
+    try:
+        here, there = ([float(s.cards[k]) for k in keys] for s in (stars, anchor))
+    except (KeyError, ValueError):
+        return guess
+    if not base or not np.isfinite([*here, *there]).all():
+        return guess
+    ra, dec = base[0].wcs.crval[0] + here[0] - there[0], base[0].wcs.crval[1] + here[1] - there[1]
+    believable = abs((ra - guess.wcs.crval[0] + 180) % 360 - 180) < 0.1 and abs(dec - guess.wcs.crval[1]) < 0.1
+    return moved_to(guess, float(ra % 360), float(dec)) if believable else guess
 
 
 def _as_tan(guess: Any, shape: tuple[int, int]) -> Cards:
@@ -275,6 +296,10 @@ def write_solution(job: WriteJob) -> StepResult:
     """
     frame = read_frame(job.task.source)
     header = with_solution(frame.header, job.solved.cards)
+    year = year_of(str(header.get("DATE-OBS", "")))
+    if np.isfinite(year) and "MJD-OBS" not in header:
+        # Readers of the WCS derive it from DATE-OBS otherwise, each with a warning.
+        header["MJD-OBS"] = (51544.5 + (year - 2000.0) * 365.25, "start of exposure")
     measured: dict[str, float | int | str | bool] = {}
     if np.isfinite(job.solved.rms1):
         header["ASTRRMS1"] = (job.solved.rms1, "residual of the stars used along RA, deg")

@@ -1,7 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
-from skyfields import Conditions, tan, tpv, trial
+from astropy.io import fits
+from astropy.wcs import WCS
+from skyfields import Conditions, separation_px, tan, tpv, trial
 
+from photopipe_gui.reduction.core.detect import detect
 from photopipe_gui.reduction.core.distortion import choose_order, common_distortion, fit_surface
 from photopipe_gui.reduction.core.skyplane import frame_points, from_plane, has_distortion, to_plane, wcs_from_grid
 from photopipe_gui.reduction.core.wcsfit import Limits, Refusal, Solution, solve
@@ -43,7 +48,8 @@ def check(conditions, seeds):
 @pytest.mark.parametrize("stars", [8, 40])
 def test_a_catalogue_of_another_place_is_refused(stars):
     for seed in range(8):
-        assert isinstance(trial(seed, Conditions(stars=stars, elsewhere=True)).answer, Refusal)
+        c = Conditions(stars=stars, elsewhere=True, limits=Limits(wide=stars < 10))
+        assert isinstance(trial(seed, c).answer, Refusal)
 
 
 @pytest.mark.slow
@@ -170,3 +176,40 @@ def test_barrel_distortion_is_written_exactly_as_sip():
     assert np.abs(np.subtract(a, b)).max() * 3600 / 0.2983 < 0.005
     there_and_back = np.column_stack(written.all_world2pix(*b, 0))
     np.testing.assert_allclose(there_and_back, check_points, atol=1e-3)
+
+
+DATA = Path(__file__).parents[4].parent / "shared" / "data" / "sn2015bn"
+
+
+def spoiled(header, arcmin, degrees, magnification, flipped):
+    """Return a header's WCS with its pointing, rotation, scale and parity made wrong."""
+    wrong = header.copy()
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * (1 + magnification)
+    cd = turn @ np.array([[header["CD1_1"], header["CD1_2"]], [header["CD2_1"], header["CD2_2"]]])
+    cd = cd @ np.diag([-1, 1]) if flipped else cd
+    for i in (1, 2):
+        for j in (1, 2):
+            wrong[f"CD{i}_{j}"] = cd[i - 1, j - 1]
+    wrong["CRVAL1"] += 0.76 * arcmin / 60
+    wrong["CRVAL2"] += 0.65 * arcmin / 60
+    return WCS(wrong)
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real frames of ../shared/data/sn2015bn are not here")
+@pytest.mark.parametrize("spoil", [(1, 2, 0.01, False), (2, 3, 0.02, True), (2, -3, -0.02, False)])
+@pytest.mark.parametrize(("catalogue", "typical"), [("2MASS_J", 0.1), ("PS1_SDSS_r", 0.2)])
+def test_a_real_frame_comes_back_to_its_own_wcs(spoil, catalogue, typical):
+    """The file's WCS was fitted to 2MASS; Pan-STARRS positions are twelve years younger and differ by 0.12" here."""
+    with fits.open(DATA / "SN2015bn_SDSS_r_wcs.fits.fz") as hdus:
+        header, picture = hdus[1].header.copy(), hdus[1].data.astype(np.float32)
+    sources = detect(picture, max_sources=500)
+    ra, dec, mag = np.loadtxt(DATA / f"{catalogue}.cat", usecols=(0, 1, 2)).T
+    answer = solve(sources.x, sources.y, sources.flux, ra, dec, mag, spoiled(header, *spoil), picture.shape,
+                   sigma=sources.centroid_sigma())
+    assert isinstance(answer, Solution)
+    assert answer.n_matched > 90
+    assert answer.flipped == spoil[3]
+    assert np.median(separation_px(WCS(header), answer.wcs, picture.shape, 1.0)) < typical
+    assert np.hypot(answer.rms1, answer.rms2) * 3600 < 0.4
