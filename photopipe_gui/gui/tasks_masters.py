@@ -183,7 +183,7 @@ def _noise(master: Path, difference: NDArray[np.float32]) -> NDArray[np.float32]
     cards = read_layout(master).cards
     count = cards.get("NCOMBINE")
     if uncertainty is not None and uncertainty.shape == difference.shape and isinstance(count, int) and count > 0:
-        factor = math.sqrt(count) / (_MEDIAN_FACTOR if cards.get("MSTMETH", "median") == "median" else 1.0)
+        factor = math.sqrt(count) / (_MEDIAN_FACTOR if cards.get("METHOD", "median") == "median" else 1.0)
         noise = uncertainty.astype(np.float32) * np.float32(factor)
         floor = np.float32(np.nanmedian(noise))
         # A pixel whose few inputs happen to agree has no small noise: not below half of the usual.

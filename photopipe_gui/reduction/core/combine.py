@@ -6,6 +6,7 @@ enough for numpy to work without the interpreter lock, so threads are all that i
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -90,12 +91,15 @@ class Input:
     noise : float
         Noise of the scaled frame relative to the others: the clipped and the winsorised mean weight frames by its
         inverse square.
+    ceiling : float
+        Stored values from here on are no measurement (saturated) and are left out like NaN.
     """
 
     source: Source
     exposure: float = 0.0
     scale: float = 1.0
     noise: float = 1.0
+    ceiling: float = math.inf
 
 
 class Contribution(NamedTuple):

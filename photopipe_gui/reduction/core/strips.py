@@ -59,6 +59,7 @@ class Recipe:
         scalings = {(item.exposure if dark is not None else 0.0, item.scale) for item in inputs}
         kind = next(iter(types))
         plain = len(types) == 1 and len(scalings) == 1 and kind.kind in "ui" and kind.itemsize <= 2
+        plain = plain and all(item.ceiling == math.inf for item in inputs)
         noise = np.array([item.noise for item in inputs])
         noise /= np.median(noise)
         floor = 0.0
@@ -147,6 +148,8 @@ class StripWorker:
         product = self._scratch[2][: shape[0] * shape[1]]
         with np.errstate(invalid="ignore", over="ignore"):
             for i, (item, plane) in enumerate(zip(recipe.inputs, planes, strict=True)):
+                if item.ceiling < math.inf:
+                    plane[plane >= np.float32(item.ceiling)] = np.nan
                 if bias is not None:
                     plane -= bias
                 if dark is not None:

@@ -153,8 +153,11 @@ def _level(stack: Stack, frame: CalibrationFrame, image: NDArray[np.float32]) ->
     return stats.median(image, overwrite=True)
 
 
-def _inputs(stack: Stack, read_noise: float) -> list[Input]:
-    """Return how each frame is scaled: darks by their time, flats by their median, with the noise of its photons."""
+def _inputs(stack: Stack, params: MasterParams, read_noise: float) -> list[Input]:
+    """Return how each frame is scaled: darks by their time, flats by their median, with the noise of its photons.
+
+    Saturated pixels of flats do not enter a mean; the median is that of all values, as published.
+    """
     if stack.mtype == "bias":
         return [Input(stack.source(frame)) for frame in stack.frames]
     if stack.mtype == "dark":
@@ -165,7 +168,9 @@ def _inputs(stack: Stack, read_noise: float) -> list[Input]:
         gain = frame.gain if math.isfinite(frame.gain) and frame.gain > 0 else 1.0
         noise = math.sqrt(level * gain + read_noise**2) / (level * gain)
         exposure = frame.exptime if stack.dark is not None else 0.0
-        inputs.append(Input(stack.source(frame), exposure, level, noise))
+        saturated = params.method != "median" and math.isfinite(frame.saturation)
+        ceiling = frame.saturation if saturated else math.inf
+        inputs.append(Input(stack.source(frame), exposure, level, noise, ceiling))
     return inputs
 
 
@@ -187,7 +192,7 @@ def combine_stack(
         When the bias or dark master cannot be read, or no frame is left.
     """
     while True:
-        inputs = _inputs(stack, read_noise)
+        inputs = _inputs(stack, params, read_noise)
         try:
             result = combine(
                 inputs,

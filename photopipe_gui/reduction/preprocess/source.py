@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,6 +62,8 @@ class FitsSource:
         layout = self._layout
         if layout.offset is not None:
             return np.dtype(layout.dtype), layout.offset
+        import tempfile
+
         pixels = read_pixels(self.path, None, layout)
         with tempfile.TemporaryFile() as unpacked:
             pixels.tofile(unpacked)

@@ -158,6 +158,18 @@ def test_faint_frames_weigh_less() -> None:
     assert abs(((result.image - 1) / result.uncertainty).std() - 1) < 0.06
 
 
+def test_values_at_the_ceiling_are_no_measurement() -> None:
+    frames = np.full((4, 20, 70), 900, np.uint16)
+    frames[:2, 5, 5] = 1000
+    frames[:, 6, 6] = 1000
+    inputs = [Input(ArraySource(frame), ceiling=1000.0) for frame in frames]
+    result = combine(inputs, method="clip")
+    assert result.image[5, 5] == 900
+    assert result.count[5, 5] == 2
+    assert np.isnan(result.image[6, 6])
+    assert np.isfinite(result.image).sum() == result.image.size - 1
+
+
 def test_residuals_tell_the_frame_that_is_off() -> None:
     frames = noise_frames(7)
     frames[4] += 5.0
