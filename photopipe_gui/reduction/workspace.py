@@ -6,14 +6,14 @@ import contextlib
 import glob
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import NightError
 from ..instruments.header import safe_name
 from ..instruments.rawheader import read_layout
-from .digest import is_ours
+from .digest import is_ours, recorded_digest
 
 CALIBRATION, SELECTED, REDUCED, COADD = "calibration", "selected", "reduced", "coadd"
 REPORT = "photopipe_report.json"
@@ -96,15 +96,15 @@ class Workspace:
         found = self.coadds.glob("coadd*.fits") if self.coadds.is_dir() else []
         return sorted(path for path in found if not path.name.endswith((".weight.fits", ".cat.fits")))
 
-    def remove_superseded(self, coadd: Path, keep: Collection[Path] = ()) -> list[str]:
-        """Remove our older coadds of the same target and filter, with what lies beside them; return their names.
+    def remove_superseded(self, coadd: Path, digest: str) -> list[str]:
+        """Remove our coadds of the same target and filter that have another digest; return their names.
 
-        Those in ``keep`` were made with it, from frames of another pointing.
+        What lies beside them (weight map, catalogue) goes with them. Coadds of one run share their digest.
         """
         group = _group_of(coadd)
         removed = []
         for path in self.find_coadds():
-            if path != coadd and path not in keep and is_ours(path) and _group_of(path) == group:
+            if is_ours(path) and recorded_digest(path) != digest and _group_of(path) == group:
                 for companion in path.parent.glob(f"{glob.escape(path.name[:-5])}.*"):
                     companion.unlink()
                 removed.append(path.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -221,30 +222,34 @@ def _group_step(state: RunState, spec: StepSpec) -> None:
         group, digest = group_task(state, spec, key, members)
         known = None if state.plan.params.redo else resume.known_group(state.earlier, spec, group, digest, state)
         if known is not None:
-            outcomes, product = known
+            outcomes, products = known[0], tuple(known[1])
             for outcome in outcomes:
                 state.settle(outcome)
                 if outcome.product and outcome.status == Status.SKIPPED:
                     state.current[outcome.frame] = Path(outcome.product)
+            _take_over_results(state, products)
         else:
-            product = _run_group(state, spec, group)
-        if product is not None and spec.name == "makesky":
-            state.skies[key] = product
-        if product is not None and spec.name == "stack":
-            made = _coadds_of(state, group, product)
-            state.report.coadds += [str(path) for path in made]
-            for gone in state.plan.workspace.remove_superseded(product, made):
-                state.context.reporter.message(f"{gone} is superseded by {product.name} and was removed.", "info")
+            products = _run_group(state, spec, group)
+        if products and spec.name == "makesky":
+            state.skies[key] = products[0]
+        if products and spec.name == "stack":
+            _settle_coadds(state, products, digest)
 
 
-def _coadds_of(state: RunState, group: GroupTask, product: Path) -> list[Path]:
-    """Return the coadds of a group: frames that are not aligned to each other make one each."""
-    outcomes = (state.report.outcomes.get((task.frame, "stack")) for task in group.frames)
-    made = [Path(outcome.product) for outcome in outcomes if outcome is not None and outcome.product]
-    return list(dict.fromkeys([product, *(path for path in made if path.parent == product.parent)]))
+def _take_over_results(state: RunState, products: Sequence[Path]) -> None:
+    for product in products:
+        if state.earlier is not None and product.name in state.earlier.results:
+            state.report.results[product.name] = state.earlier.results[product.name]
 
 
-def _run_group(state: RunState, spec: StepSpec, group: GroupTask) -> Path | None:
+def _settle_coadds(state: RunState, products: Sequence[Path], digest: str) -> None:
+    """Note the coadds of a group and remove those that an earlier run made of other frames or options."""
+    state.report.coadds += [str(product) for product in products]
+    for gone in state.plan.workspace.remove_superseded(products[0], digest):
+        state.context.reporter.message(f"{gone} is superseded by {products[0].name} and was removed.", "info")
+
+
+def _run_group(state: RunState, spec: StepSpec, group: GroupTask) -> tuple[Path, ...]:
     """Run a group step on one group and settle its frames; an error loses the group, not the run."""
     state.context.reporter.progress(Progress(spec.name, 0, len(group.frames), 0, group.key))
     began = time.monotonic()
@@ -257,10 +262,10 @@ def _run_group(state: RunState, spec: StepSpec, group: GroupTask) -> Path | None
         trace = Failure.of(error).trace
         for task in group.frames:
             state.settle(failed(task.frame, spec.name, error, trace))
-        return None
+        return ()
     share = (time.monotonic() - began) / max(len(group.frames), 1)
     _settle_group(state, spec, group, result, share)
-    return result.product
+    return () if result.product is None else (result.product, *result.others)
 
 
 def _settle_group(state: RunState, spec: StepSpec, group: GroupTask, result: GroupResult, share: float) -> None:
@@ -276,7 +281,8 @@ def _settle_group(state: RunState, spec: StepSpec, group: GroupTask, result: Gro
             state.current[task.frame] = answer.product
     facts = dict(result.measurements)
     if result.product is not None:
-        state.report.results[result.product.name] = {**facts, "group": group.key, "step": spec.name}
+        for path, found in ((result.product, facts), *result.others.items()):
+            state.report.results[path.name] = {**found, "group": group.key, "step": spec.name}
     if group.product is not None or facts or result.reason:
         status = Status.SKIPPED if group.product is not None and result.product is None else Status.DONE
         product = str(result.product or "")

@@ -63,16 +63,18 @@ def _frame_digest(task: FrameTask) -> str:
 
 def known_group(
     earlier: RunReport | None, spec: StepSpec, group: GroupTask, digest: str, state: HasPlan
-) -> tuple[list[Outcome], Path | None] | None:
-    """Return the outcomes of a group that is done, and its product; None when the step must run.
+) -> tuple[list[Outcome], list[Path]] | None:
+    """Return the outcomes of a group that is done, and its products; None when the step must run.
 
     A group counts as done when every frame of it has its product, or was dropped, with the digest it would get now.
     """
     workspace = state.plan.workspace
-    product: Path | None = None
+    products: list[Path] = []
     if group.product is not None:
-        product = _group_product(group.product, digest, workspace)
-        if product is None:
+        products = _group_products(
+            group.product, digest, workspace, earlier, _said(earlier, f"[{group.key}]", spec.name)
+        )
+        if not products:
             return None
     outcomes = []
     for task in group.frames:
@@ -85,11 +87,11 @@ def known_group(
         if known is None:
             return None
         outcomes.append(known)
-    if product is not None:
+    if products:
         before = _said(earlier, f"[{group.key}]", spec.name)
         facts = dict(before.measurements) if before is not None else {}
-        outcomes.append(Outcome(f"[{group.key}]", spec.name, Status.SKIPPED, DONE_BEFORE, 0.0, str(product), facts))
-    return outcomes, product
+        outcomes.append(Outcome(f"[{group.key}]", spec.name, Status.SKIPPED, DONE_BEFORE, 0.0, str(products[0]), facts))
+    return outcomes, products
 
 
 def _as_skipped(task: FrameTask, step: str, before: Outcome | None) -> Outcome:
@@ -100,7 +102,15 @@ def _as_skipped(task: FrameTask, step: str, before: Outcome | None) -> Outcome:
     return Outcome(task.frame, step, Status.SKIPPED, DONE_BEFORE, 0.0, str(task.source), measurements)
 
 
-def _group_product(place: Path, digest: str, workspace: Workspace) -> Path | None:
-    """Return the group's product with this digest: the file itself, or one in the folder of the coadds."""
-    candidates = [place] if place.suffix == ".fits" else workspace.find_coadds()
-    return next((path for path in candidates if recorded_digest(path) == digest), None)
+def _group_products(
+    place: Path, digest: str, workspace: Workspace, earlier: RunReport | None, said: Outcome | None
+) -> list[Path]:
+    """Return the group's products with this digest: the file itself, or coadds, the main one first.
+
+    Frames that do not overlap give several coadds: only a run that finished the group knows them all.
+    """
+    if place.suffix == ".fits":
+        return [place] if recorded_digest(place) == digest else []
+    found = {path.name: path for path in workspace.find_coadds() if recorded_digest(path) == digest}
+    named = [Path(name).name for name in earlier.coadds] if said is not None and earlier is not None else []
+    return [found[name] for name in named if name in found]

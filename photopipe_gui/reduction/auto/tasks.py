@@ -85,12 +85,16 @@ class GroupTask:
 
 @dataclass(frozen=True, slots=True)
 class GroupResult:
-    """What became of a group: an answer for every frame, and the group's product."""
+    """What became of a group: an answer for every frame, and the group's product.
+
+    ``others`` are further products of the group with their measurements: the coadds of frames that do not overlap.
+    """
 
     frames: Mapping[str, StepResult | FrameError]
     product: Path | None = None
     measurements: Mapping[str, Value] = field(default_factory=dict)
     reason: str = ""
+    others: Mapping[Path, Mapping[str, Value]] = field(default_factory=dict)
 
 
 class Context(Protocol):

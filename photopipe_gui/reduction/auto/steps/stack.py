@@ -76,9 +76,10 @@ def run_group(group: GroupTask, params: StackParams, context: Context) -> GroupR
         return GroupResult(results, reason="no frame could be stacked")
     reasons = [finished.reason for finished in made if finished.reason]
     if len(made) > 1:
-        others = ", ".join(finished.product.name for finished in made[1:])
-        reasons.append(f"frames that are not aligned to each other went into coadds of their own: {others}")
-    return GroupResult(results, made[0].product, made[0].facts, "; ".join(reasons))
+        names = ", ".join(finished.product.name for finished in made[1:])
+        reasons.append(f"frames that are not aligned to each other went into coadds of their own: {names}")
+    others = {finished.product: finished.facts for finished in made[1:]}
+    return GroupResult(results, made[0].product, made[0].facts, "; ".join(reasons), others)
 
 
 def _as_error(failure: Failure, source: Path) -> FrameError:
