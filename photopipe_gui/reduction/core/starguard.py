@@ -9,7 +9,7 @@ from scipy.special import erf
 from .background import BoolImage, FloatImage
 
 #: FWHM in px below which L.A.Cosmic alone touches the cores of stars.
-GUARD_BELOW = 3.0
+GUARD_BELOW = 5.0
 _HALF = 3
 _PIXEL_FWHM = 0.68
 _STEPS = np.linspace(-0.6, 0.6, 7)

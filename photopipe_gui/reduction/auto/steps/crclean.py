@@ -27,8 +27,10 @@ class CrcleanParams:
         5.0, "Limit of the Laplacian (PhotoPipe's 30 finds 6 of 10 hits)", unit="sigma", low=2, high=100
     )
     sigfrac: float = option(0.3, "Limit for the neighbours of a hit, as a fraction of sigclip", low=0.05, high=1)
-    objlim: float = option(5.0, "Least contrast of a hit against the fine structure of the image", low=0.5, high=50)
-    niter: int = option(4, "Iterations at most", low=1, high=10)
+    objlim: float = option(
+        0.0, "Least contrast of a hit against the fine structure of the image; 0: by the FWHM of the stars", low=0, high=50
+    )
+    niter: int = option(2, "Iterations at most", low=1, high=10)
     fsmode: str = option(
         "median", "Fine structure by median or by convolution with a Gaussian", choices=("median", "convolve"),
         advanced=True,
