@@ -14,6 +14,7 @@ from .widgets.log_view import LogView
 from .widgets.night_tree import NightTree
 
 _LEFT, _RIGHT, _LOG = 196, 268, 110
+_OF_FRAME = ("histogram", "header", "inspect")
 
 
 class _Sized(QDockWidget):
@@ -58,6 +59,7 @@ class Docks:
         ):
             window.setCorner(corner, area)
         self._open = False
+        self._frames_in_front = True
         self._hidden: set[str] = {"log"}
         self.reset()
 
@@ -75,7 +77,7 @@ class Docks:
         window.splitDockWidget(docks["header"], docks["inspect"], Qt.Orientation.Vertical)
         window.addDockWidget(area.BottomDockWidgetArea, docks["log"])
         self._hidden = {"log"}
-        self.set_night_open(self._open)
+        self._show()
         self.set_sizes()
 
     def set_sizes(self) -> None:
@@ -91,11 +93,34 @@ class Docks:
 
     def set_night_open(self, is_open: bool) -> None:
         """Without a night there is nothing to show in the docks."""
-        if self._open and not is_open:
-            self._hidden = {name for name, dock in self._docks.items() if dock.isHidden()}
+        self._note_hidden()
         self._open = is_open
+        self._show()
+
+    def set_frames_in_front(self, on: bool) -> None:
+        """Histogram, header and numbers are of the frame looked at; the other tabs get their room."""
+        if on != self._frames_in_front:
+            self._note_hidden()
+            self._frames_in_front = on
+            self._show()
+
+    def layout_restored(self) -> None:
+        """Qt put the docks where they were; the choice of which are shown follows."""
+        self._hidden = {name for name, dock in self._docks.items() if dock.isHidden()}
+        self._show()
+
+    def _note_hidden(self) -> None:
+        """Remember which docks the observer closed."""
+        if not self._open:
+            return
         for name, dock in self._docks.items():
-            dock.setVisible(is_open and name not in self._hidden)
+            if name not in _OF_FRAME or self._frames_in_front:
+                self._hidden = self._hidden | {name} if dock.isHidden() else self._hidden - {name}
+
+    def _show(self) -> None:
+        for name, dock in self._docks.items():
+            wanted = self._open and name not in self._hidden
+            dock.setVisible(wanted and (self._frames_in_front or name not in _OF_FRAME))
 
     def show_log(self) -> None:
         """Bring the log up."""

@@ -20,6 +20,7 @@ from .command_map import CommandMap
 from .docks import Docks
 from .job_status import JobStatus
 from .jobs import Jobs
+from .models.groups import kept_sentence
 from .models.night import NightModel
 from .night_desk import NightDesk
 from .pages.frames import FramesPage
@@ -200,7 +201,9 @@ class MainWindow(QMainWindow):
         if is_open and not self._laid_out:
             # Docks that were hidden have no size yet; a kept layout is restored over it.
             self._laid_out = True
-            if not self.restoreState(self.settings.blob("layout")):
+            if self.restoreState(self.settings.blob("layout")):
+                self.docks.layout_restored()
+            else:
                 self.docks.set_sizes()
         self.status.set_night(self.session.night)
         night = self.session.night
@@ -216,17 +219,8 @@ class MainWindow(QMainWindow):
 
     def auto_select(self) -> None:
         """Let the rules judge every frame at the present limits, and say what came of it."""
-        verdicts = self.session.selection.verdicts
-        rows = self.session.rows()
-        by_hand = sum(verdicts[row.frame_id].by == "hand" for row in rows if row.frame_id in verdicts)
-        parts = [
-            f"{group.label.lower()} {child.label} {child.kept} of {child.total}"
-            for group in self.session.groups().children
-            for child in group.children
-        ]
         self.loader.measure_missing()
-        hand = f" {by_hand} set by hand stay as they are." if by_hand else ""
-        self.say(f"By the rules: {', '.join(parts)} kept.{hand}" if parts else "There are no frames to select.")
+        self.say(kept_sentence(self.session.groups()))
 
     def build_masters(self) -> None:
         """Build the masters, on their tab."""
@@ -270,6 +264,7 @@ class MainWindow(QMainWindow):
 
     def _tab_changed(self, index: int) -> None:
         self.session.remember("tab", _TABS[index])
+        self.docks.set_frames_in_front(index == 0)
         self._refresh()
 
     def show_keys(self) -> None:
@@ -326,7 +321,7 @@ class MainWindow(QMainWindow):
 
     def _refresh_count(self, _ids: Any = None) -> None:
         rows = self.session.shown_rows()
-        kept = sum(self.session.selection.keeps(row.frame_id) for row in rows)
+        kept, _ = self.session.count(rows)
         self.status.set_kept(f"{kept} of {len(rows)} kept" if rows else "")
 
     def _show_numbers(self, _what: Any = None) -> None:
@@ -377,6 +372,7 @@ class MainWindow(QMainWindow):
             return
         self.session.flush()
         if self._choice is None:
+            self.docks.set_frames_in_front(True)
             self.settings.set_blob("geometry", self.saveGeometry())
             if self.session.is_open:
                 self.settings.set_blob("layout", self.saveState())

@@ -98,16 +98,23 @@ class FrameFilter(QSortFilterProxyModel):
         super().__init__(parent)
         self._night = night
         self._words: tuple[str, ...] = ()
+        self._shown: list[FrameRow] | None = None
         self.setSourceModel(source)
+        for changed in (self.modelReset, self.rowsInserted, self.rowsRemoved, self.layoutChanged):
+            changed.connect(self._forget_shown)
         night.groupChanged.connect(self._again)
 
     def _again(self) -> None:
         self.invalidate()
+        self._forget_shown()
+
+    def _forget_shown(self) -> None:
+        self._shown = None
 
     def set_find(self, text: str) -> None:
         """Show only frames whose name, target, filter, type or verdict holds every word."""
         self._words = tuple(text.lower().split())
-        self.invalidate()
+        self._again()
 
     @property
     def finds(self) -> bool:
@@ -128,11 +135,13 @@ class FrameFilter(QSortFilterProxyModel):
 
     def frame_ids(self) -> list[str]:
         """Ids of the frames shown, in order."""
-        return [self.index(i, 0).data(ID_ROLE) for i in range(self.rowCount())]
+        return [row.frame_id for row in self.rows()]
 
     def rows(self) -> list[FrameRow]:
         """Rows shown, in order."""
-        return [self.index(i, 0).data(ROW_ROLE) for i in range(self.rowCount())]
+        if self._shown is None:
+            self._shown = [self.index(i, 0).data(ROW_ROLE) for i in range(self.rowCount())]
+        return self._shown
 
     def index_of(self, frame_id: str) -> QModelIndex:
         """The index of a frame id; invalid when it is not shown."""

@@ -110,3 +110,16 @@ def build_groups(rows: Iterable[FrameRow]) -> Group:
         root.ids += branch.ids
     root.total = len(root.ids)
     return root
+
+
+def kept_sentence(root: Group) -> str:
+    """Return what is kept of each branch, for the observer: ``By the rules: flat C1 · i 8 of 14 kept.``."""
+    parts = [
+        f"{branch.label.lower()} {node.label} {node.kept} of {node.total}"
+        for branch in root.children
+        for node in branch.children
+    ]
+    if not parts:
+        return "There are no frames to select."
+    hand = f" {root.by_hand} set by hand stay as they are." if root.by_hand else ""
+    return f"By the rules: {', '.join(parts)} kept.{hand}"

@@ -147,7 +147,7 @@ class NightModel(QObject):
 
     def shown_rows(self) -> tuple[FrameRow, ...]:
         """Rows of the branch shown."""
-        return tuple(row for row in self.rows() if contains(self.group, row))
+        return tuple(row for row in self.rows() if contains(self.group, row)) if self.group else self.rows()
 
     def groups(self) -> Group:
         """The tree of the cameras shown, counted."""
@@ -169,6 +169,12 @@ class NightModel(QObject):
         if row is None or stats is None or not row.saturation > 0:
             return float("nan")
         return stats.median / row.saturation
+
+    def count(self, rows: Iterable[FrameRow]) -> tuple[int, int]:
+        """How many of some rows are kept, and how many were set by hand."""
+        verdicts = self.selection.verdicts
+        found = [verdicts[row.frame_id] for row in rows if row.frame_id in verdicts]
+        return sum(one.keep for one in found), sum(one.by == "hand" for one in found)
 
     def add_rows(self, table: FrameTable) -> list[FrameRow]:
         """Take over a new scan of the night; return the rows that are new."""

@@ -107,21 +107,23 @@ class LevelPlot(QWidget):
         self._plot = pg.PlotWidget(self, viewBox=self._box, axisItems={"bottom": self._axis})
         self._plot.setMenuEnabled(False)
         self._plot.hideButtons()
-        item = self._plot.getPlotItem()
-        item.showGrid(x=False, y=True, alpha=0.15)
-        item.getAxis("left").setWidth(40)
-        item.getAxis("left").enableAutoSIPrefix(False)
+        frame = self._plot.getPlotItem()
+        frame.showGrid(x=False, y=True, alpha=0.15)
+        frame.getAxis("left").setWidth(40)
+        frame.getAxis("left").enableAutoSIPrefix(False)
         for side in ("left", "bottom"):
-            item.getAxis(side).setStyle(tickLength=-4)
+            frame.getAxis(side).setStyle(tickLength=-4)
         self._ceiling = pg.InfiniteLine(angle=0, pos=100.0)
         self._where = pg.InfiniteLine(angle=90)
-        self._hands = pg.ScatterPlotItem(pxMode=True)
-        self._dots = pg.ScatterPlotItem(pxMode=True)
+        self._hands = pg.ScatterPlotItem(pxMode=True, size=17)
+        self._rejected = pg.ScatterPlotItem(pxMode=True, size=9)
+        self._kept = pg.ScatterPlotItem(pxMode=True, size=9)
+        self._marked = pg.ScatterPlotItem(pxMode=True, size=13)
         self._lines = [pg.InfiniteLine(angle=0, movable=True) for _ in range(2)]
         for line in (self._ceiling, self._where):
             self._plot.addItem(line, ignoreBounds=True)
-        self._plot.addItem(self._hands)
-        self._plot.addItem(self._dots)
+        for item in (self._hands, self._rejected, self._kept, self._marked):
+            self._plot.addItem(item)
         for line, label in zip(self._lines, ("amin", "amax"), strict=True):
             line.label = pg.InfLineLabel(line, label, position=0.995, anchors=[(1, 1), (1, 1)])
             line.setZValue(20)
@@ -213,36 +215,23 @@ class LevelPlot(QWidget):
     # ------------------------------------------------------------- drawing
 
     def _draw(self) -> None:
-        named = colors()
-        spots, rings = [], []
-        keep, reject = QColor(named.keep), QColor(named.reject)
-        hollow = QColor(named.plot)
-        accent = pg.mkPen(named.accent, width=2.5)
-        current: PlotPoint | None = None
-        for point in self._points:
-            if point.value != point.value:
-                continue
-            kept = point.verdict.keep
-            symbol = "t1" if point.channel == "b" else "o"
-            marked = point.frame_id == self._current
-            current = point if marked else current
-            spots.append(
-                {
-                    "pos": (point.place, point.value),
-                    "size": 11 if marked else 9,
-                    "symbol": symbol,
-                    "pen": accent if marked else pg.mkPen(keep if kept else reject, width=1.6),
-                    "brush": keep if kept else hollow,
-                    "data": point.frame_id,
-                }
-            )
-            if point.verdict.by == "hand":
-                rings.append({"pos": (point.place, point.value), "size": 17, "symbol": "o"})
-        self._dots.setData(spots)
-        self._hands.setData(rings, pen=pg.mkPen(named.hand, width=1.8), brush=None)
-        self._where.setVisible(current is not None)
-        if current is not None:
-            self._where.setValue(current.place)
+        shown = [point for point in self._points if point.value == point.value]
+        kept = [point for point in shown if point.verdict.keep]
+        rejected = [point for point in shown if not point.verdict.keep]
+        by_hand = [point for point in shown if point.verdict.by == "hand"]
+        current = [point for point in shown if point.frame_id == self._current]
+        for item, points in (
+            (self._kept, kept),
+            (self._rejected, rejected),
+            (self._hands, by_hand),
+            (self._marked, current),
+        ):
+            halves = any(point.channel == "b" for point in points) and item is not self._hands
+            symbol = ["t1" if point.channel == "b" else "o" for point in points] if halves else "o"
+            item.setData([point.place for point in points], [point.value for point in points], symbol=symbol)
+        self._where.setVisible(bool(current))
+        if current:
+            self._where.setValue(current[0].place)
         self._ceiling.setVisible(self._percent)
 
     _percent = True
@@ -264,6 +253,15 @@ class LevelPlot(QWidget):
         faint = QColor(named.accent)
         faint.setAlpha(90)
         self._where.setPen(pg.mkPen(faint, width=1))
+        keep, reject = QColor(named.keep), QColor(named.reject)
+        self._kept.setPen(pg.mkPen(keep, width=1.6))
+        self._kept.setBrush(pg.mkBrush(keep))
+        self._rejected.setPen(pg.mkPen(reject, width=1.6))
+        self._rejected.setBrush(pg.mkBrush(named.plot))
+        self._hands.setPen(pg.mkPen(named.hand, width=1.8))
+        self._hands.setBrush(pg.mkBrush(None))
+        self._marked.setPen(pg.mkPen(named.accent, width=2.5))
+        self._marked.setBrush(pg.mkBrush(None))
         self._restyle_gaps()
         self._draw()
 

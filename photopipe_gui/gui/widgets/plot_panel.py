@@ -8,6 +8,7 @@ from typing import Any
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QCheckBox, QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from ...reduction.table import FrameRow
 from ..models.frame_list import FrameFilter
 from ..models.groups import TYPE_TITLES
 from ..models.metrics import METRICS, TimeScale, hours_of, metric
@@ -36,6 +37,10 @@ class PlotPanel(QWidget):
         super().__init__(parent)
         self._session, self._frames = session, frames
         self._ftype = ""
+        #: The rows that have their places, and the places; rows are the same list until others are shown.
+        self._placed: list[FrameRow] | None = None
+        self._places: list[float] = []
+        self._scale = TimeScale()
         self._dirty = QTimer(self, singleShot=True, interval=40)
         self._dirty.timeout.connect(self._draw_same)
         self.plot = LevelPlot()
@@ -107,27 +112,26 @@ class PlotPanel(QWidget):
         self.plot.set_current(frame_id)
 
     def _draw_same(self) -> None:
-        self._draw(same=not self._fresh_values)
-        self._fresh_values = False
-
-    _fresh_values = False
+        self._draw(same=True)
 
     def _draw(self, same: bool) -> None:
         chosen = metric(str(self.metric.currentData()))
         rows = self._frames.rows()
-        times = hours_of(rows)
-        scale = TimeScale(times)
+        if rows is not self._placed:
+            times = hours_of(rows)
+            self._scale = TimeScale(times)
+            self._places = [self._scale.place(hours) for hours in times]
+            self._placed, same = rows, False
         points = []
-        for row, hours in zip(rows, times, strict=True):
+        for row, place in zip(rows, self._places, strict=True):
             stats = self._session.stats.get(row.frame_id)
             value = float("nan") if stats is None else chosen.value(row, stats)
-            place = scale.place(hours)
             points.append(PlotPoint(row.frame_id, place, value, self._session.verdict(row.frame_id), row.channel))
         before = {point.frame_id for point in self.plot.points() if point.value == point.value}
         same = same and before == {point.frame_id for point in points if point.value == point.value}
         self._show_limits()
         if not same:
-            self.plot.set_scale(scale)
+            self.plot.set_scale(self._scale)
         self.plot.set_points(points, chosen.name == "level", same_frames=same)
         self._count_kept()
 
@@ -150,9 +154,7 @@ class PlotPanel(QWidget):
 
     def _count_kept(self) -> None:
         rows = self._frames.rows()
-        verdicts = [self._session.verdict(row.frame_id) for row in rows]
-        kept = sum(verdict.keep for verdict in verdicts)
-        by_hand = sum(verdict.by == "hand" for verdict in verdicts)
+        kept, by_hand = self._session.count(rows)
         hand = f" · {by_hand} set by hand" if by_hand else ""
         self._count.set_text(f"keeps {kept} of {len(rows)}{hand}" if rows else "")
 
