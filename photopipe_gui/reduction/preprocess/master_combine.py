@@ -6,7 +6,7 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -39,6 +39,8 @@ class Stack:
         In use.
     bias, dark : Source or None
         Master planes that come off each frame.
+    norm : float
+        What a combined flat was divided by at the end.
     left_out : list of MasterInput
         With their reason.
     """
@@ -50,6 +52,7 @@ class Stack:
     left_out: list[MasterInput] = field(default_factory=list)
     sources: dict[Path, FitsSource] = field(default_factory=dict)
     levels: dict[Path, float] = field(default_factory=dict)
+    norm: float = 1.0
 
     def source(self, frame: CalibrationFrame) -> FitsSource:
         """Return the pixels of a frame."""
@@ -211,7 +214,7 @@ def combine_stack(
                 raise
             stack.leave_out(error.path, error.reason)
     if stack.mtype == "flat":
-        result = _normalised(result)
+        stack.norm = _normalise(result)
     given = tuple(
         MasterInput(
             frame.path,
@@ -226,12 +229,12 @@ def combine_stack(
     return result, given
 
 
-def _normalised(flat: Combined) -> Combined:
-    """Divide a flat by its own median."""
+def _normalise(flat: Combined) -> float:
+    """Divide a flat by its own median, in place, and return that."""
     middle = np.float32(stats.median(flat.image))
     np.divide(flat.image, middle, out=flat.image)
     np.divide(flat.uncertainty, middle, out=flat.uncertainty)
-    return replace(flat)
+    return float(middle)
 
 
 def bad_pixels(mtype: str, master: Combined) -> NDArray[np.uint8]:

@@ -263,6 +263,7 @@ class MasterMaker:
                 "DN, saturated at or above, of the frames",
             ),
             "RDNOISE": (values.get("RDNOISE", math.nan), "e-, from differences of the frames"),
+            "FLATNORM": (self._stack.norm if self._mtype == "flat" else math.nan, "divided by this at the end"),
             "MEDIAN": (values["MEDIAN"], "median of this image"),
             "RSIGMA": (values["RSIGMA"], "biweight sigma of this image"),
         }

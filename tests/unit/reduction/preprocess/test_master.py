@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import math
@@ -12,65 +11,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from small_night import (
+    AREA,
+    GAIN,
+    LMI,
+    READ_NOISE,
+    SATURATION,
+    SHAPE,
+    WITH_DARK,
+    Night,
+    data_of,
+    header_of,
+    make_all,
+    one,
+    raw,
+)
 
 from photopipe_gui.errors import Cancelled, NightError, UsageError
-from photopipe_gui.instruments.registry import get
 from photopipe_gui.reduction.fitsio import read_extension
 from photopipe_gui.reduction.preprocess import master_maker
-from photopipe_gui.reduction.preprocess.master import MasterParams, MasterResult, is_current, make_masters, mkmaster
+from photopipe_gui.reduction.preprocess.master import MasterParams, is_current, make_masters, mkmaster
 from photopipe_gui.reduction.preprocess.master import read_master as read_back
 from photopipe_gui.reduction.progress import Progress, SilentReporter
-
-SHAPE = (50, 70)
-AREA = np.s_[2:48, 4:66]
-GAIN, READ_NOISE, SATURATION = 2.5, 8.0, 65000
-DATA = Path(__file__).resolve().parents[5] / "shared" / "data" / "ratir"
-
-LMI = get("lmi")
-#: LMI with a camera that takes darks too, on small frames (the area comes from TRIMSEC).
-WITH_DARK = dataclasses.replace(LMI, cameras=(dataclasses.replace(LMI.cameras[0], takes_dark=True),))
-
-
-class Night:
-    """Raw frames of a small LMI with known bias, dark current and flat."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.rng = np.random.default_rng(11)
-        y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-        self.bias = 1000 + 4 * np.sin(x / 3.0)
-        self.dark = np.full(SHAPE, 0.5)
-        self.dark[10, 12] = 60.0
-        self.flat = 1 - 0.2 * ((x - 35) / 70.0) ** 2 - 0.1 * (y - 25) / 50.0
-        self.flat[20, 30] = 0.1
-        self.flat /= np.median(self.flat[AREA])
-        self.count = 0
-
-    def frame(self, letter: str, level: float = 0.0, exptime: float = 0.0, **cards: object) -> str:
-        """Write a frame and return its path."""
-        electrons = self.rng.poisson(GAIN * (self.flat * level + self.dark * exptime))
-        image = self.bias + (electrons + self.rng.normal(0, READ_NOISE, SHAPE)) / GAIN
-        name = f"20210505T00{self.count // 60:02d}{self.count % 60:02d}C0{letter}.fits"
-        self.count += 1
-        return self.write(name, np.rint(image).clip(0, 65535).astype(np.uint16), exptime=exptime, **cards)
-
-    def write(self, name: str, image: np.ndarray, exptime: float = 0.0, **cards: object) -> str:
-        """Write an image with an LMI header."""
-        header = fits.Header()
-        standard = {"INSTRUME": "lmi", "CCDSUM": "4 4", "TRIMSEC": "[5:66,3:48]", "FILTER1": "OPEN", "FILTER2": "R"}
-        header.update({**standard, "EXPTIME": exptime, "GAIN": GAIN, "DATE-OBS": "2021-05-05T00:00:00", **cards})
-        path = self.folder / name
-        fits.PrimaryHDU(image, header).writeto(path)
-        return str(path)
-
-    def biases(self, n: int = 9) -> list[str]:
-        return [self.frame("b") for _ in range(n)]
-
-    def darks(self, n: int = 9, exptime: float = 30.0) -> list[str]:
-        return [self.frame("d", exptime=exptime) for _ in range(n)]
-
-    def flats(self, n: int = 9, **cards: object) -> list[str]:
-        return [self.frame("f", 9000.0 + 3000 * i, 2.0 + i, **cards) for i in range(n)]
 
 
 @pytest.fixture
@@ -78,34 +40,6 @@ def night(tmp_path: Path) -> Night:
     folder = tmp_path / "noche de mayo, ñ"
     folder.mkdir()
     return Night(folder)
-
-
-def data_of(path: object, extension: str | None = None) -> np.ndarray:
-    with fits.open(path, memmap=False) as hdus:
-        hdus.verify("exception")
-        return np.asarray(hdus[extension or 0].data)
-
-
-def header_of(path: object) -> fits.Header:
-    return fits.getheader(path)
-
-
-def one(results: list[MasterResult]) -> MasterResult:
-    assert len(results) == 1
-    return results[0]
-
-
-def raw(paths: list[str]) -> np.ndarray:
-    return np.stack([data_of(path)[AREA].astype(np.float64) for path in paths])
-
-
-def make_all(night: Night, **params: object) -> tuple[MasterResult, MasterResult, MasterResult]:
-    chosen = MasterParams(**params)  # type: ignore[arg-type]
-    return (
-        one(make_masters(WITH_DARK, {"C0": night.biases()}, "bias", chosen)),
-        one(make_masters(WITH_DARK, {"C0": night.darks()}, "dark", chosen)),
-        one(make_masters(WITH_DARK, {"R": night.flats()}, "flat", chosen)),
-    )
 
 
 def test_masters_are_the_published_medians(night: Night) -> None:
@@ -423,47 +357,3 @@ def test_wrong_arguments(arguments: tuple[object, ...], what: str) -> None:
 def test_nothing_given_is_said(caplog: pytest.LogCaptureFixture) -> None:
     assert mkmaster("rimas", {}, "bias") == {}
     assert "No bias frames were given" in caplog.text
-
-
-@pytest.mark.data
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"real frames are not at {DATA}")
-class TestRealNight:
-    """RATIR C1, 2013-07-16."""
-
-    AREA = np.s_[75:1000, 15:1000]
-
-    @staticmethod
-    def frames(letter: str) -> list[str]:
-        return sorted(map(str, DATA.glob(f"*C1{letter}.fits")))
-
-    def real(self, paths: list[str]) -> np.ndarray:
-        return np.stack([fits.getdata(path)[self.AREA].astype(np.float64) for path in paths])
-
-    def test_bias_dark_and_flat(self, tmp_path: Path) -> None:
-        biases, darks, flats = self.frames("b"), self.frames("d"), self.frames("f")[1:-1]
-        assert (len(biases), len(darks), len(flats)) == (5, 6, 12)
-        bias_path = mkmaster("ratir", {"C1": biases}, "bias", master_dir=tmp_path)["C1"]
-        bias = data_of(bias_path).astype(float)
-        np.testing.assert_array_equal(bias, np.median(self.real(biases), axis=0))
-        assert 8 < header_of(bias_path)["RDNOISE"] < 16
-
-        dark = data_of(mkmaster("ratir", {"C1": darks}, "dark", master_dir=tmp_path)["C1"])
-        np.testing.assert_allclose(dark, np.median((self.real(darks) - bias) / 80, axis=0), rtol=1e-6, atol=1e-6)
-
-        flat_path = mkmaster("ratir", {"i": flats}, "flat", master_dir=tmp_path)["i"]
-        scaled = self.real(flats) - bias - dark.astype(float) * 10
-        scaled /= np.median(scaled, axis=(1, 2))[:, None, None]
-        expected = np.median(scaled, axis=0)
-        flat = data_of(flat_path)
-        np.testing.assert_allclose(flat, expected / np.median(expected), rtol=5e-6)
-        header = header_of(flat_path)
-        assert (header["SATURATE"], header["GAIN"], header["NCOMBINE"]) == (16383, 4.66, 12)
-
-    def test_the_nearly_saturated_flat_stands_out(self, tmp_path: Path) -> None:
-        mkmaster("ratir", {"C1": self.frames("b")}, "bias", master_dir=tmp_path)
-        mkmaster("ratir", {"C1": self.frames("d")}, "dark", master_dir=tmp_path)
-        result = one(make_masters("ratir", {"i": self.frames("f")[1:-1]}, "flat", master_dir=tmp_path))
-        fractions = [item.outlier_fraction for item in result.inputs]
-        assert np.argmax(fractions) == 0
-        assert fractions[0] > 0.01
-        assert np.median(fractions[1:]) < 1e-4
