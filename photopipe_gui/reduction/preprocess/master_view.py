@@ -204,5 +204,6 @@ def _error_of_change(
     if first is None or second is None or first.shape != a.shape or second.shape != b.shape:
         return None
     if relative:
-        return np.hypot(first / b, second * a / np.square(b))
-    return np.hypot(first, second)
+        first, second = first / b, (second * a / np.square(b)).astype(np.float32)
+    both: NDArray[np.float32] = np.hypot(first, second)
+    return both
