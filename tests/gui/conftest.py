@@ -12,6 +12,7 @@ from astropy.io import fits
 from pytestqt.qtbot import QtBot
 
 from photopipe_gui.gui.main_window import MainWindow
+from photopipe_gui.gui.models import preflight
 from photopipe_gui.gui.settings import Settings
 from photopipe_gui.gui.tasks import Workers
 from photopipe_gui.gui.theme import theme
@@ -47,6 +48,12 @@ def flat_image(level: float, shape: tuple[int, int] = (1024, 1024), seed: int = 
     if level >= CEILING:
         return np.full(shape, float(CEILING))
     return np.clip(np.random.default_rng(seed).normal(level, max(2.0, level**0.5), shape), 0, CEILING)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window does not ask for the catalogue server."""
+    monkeypatch.setattr(preflight, "server_answers", lambda: False)
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,7 @@ class HelpWindow(QDialog):
         self._pages = sorted(folder.glob("*.md"))
         self._list = QListWidget()
         self._list.setFixedWidth(190)
+        self._list.setSpacing(3)
         self._list.setAccessibleName("Help pages")
         self._page = QTextBrowser()
         self._page.setOpenExternalLinks(True)

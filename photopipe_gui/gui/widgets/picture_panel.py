@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from PyQt6.QtCore import QEvent, QObject, QRectF, QSize, QTimer, pyqtSignal
 from PyQt6.QtGui import QPainter, QPaintEvent
-from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from ...reduction.selection import Verdict
 from ...reduction.table import FrameRow
@@ -66,6 +66,8 @@ class Tile(QFrame):
         self._patience = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
         self._patience.timeout.connect(self._still_reading)
         self.view.installEventFilter(self)
+        # Tiles share the room evenly, whatever their headings say.
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
 
     def expect(self, row: FrameRow, verdict: Verdict) -> None:
         """A frame is on its way; the one before stays for a moment."""
@@ -178,6 +180,9 @@ class PicturePanel(QWidget):
             tile.setVisible(number < self._shown)
             if number < self._shown:
                 self._grid.addWidget(tile, number // columns, number % columns)
+        for place in range(2):
+            self._grid.setColumnStretch(place, int(place < columns))
+            self._grid.setRowStretch(place, int(place * columns < self._shown))
         for tile, row in zip(self._tiles, rows, strict=False):
             tile.expect(row, verdict(row.frame_id))
             tile.set_inset(self._inset_wanted and row.ftype == "object")
