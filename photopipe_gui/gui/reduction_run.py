@@ -10,7 +10,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from ..reduction.auto.autoproc import executor_for
 from ..reduction.auto.registry import STEPS
-from ..reduction.outcome import Outcome
+from ..reduction.outcome import Outcome, Status
 from ..reduction.progress import Progress
 from ..reduction.workspace import Workspace
 from .jobs import JobOutcome, Jobs
@@ -48,6 +48,8 @@ class ReductionRun(QObject):
         self.results = ResultTable(self)
         self.night: Path | None = None
         self._running = False
+        #: Outcomes of the last run that were not there before.
+        self.fresh = 0
         self._key: Any = None
         self._serial = 0
         self._times: dict[str, float] = {}
@@ -76,7 +78,7 @@ class ReductionRun(QObject):
         executor = executor_for(request.params)
         job = Closing(reduce_night(request, executor), executor)
         self._running = self._jobs.main.start(JOB_NAME, job, executor.kill)
-        self._times, self._step = {}, ""
+        self._times, self._step, self.fresh = {}, "", 0
         return self._running
 
     def refresh(self) -> None:
@@ -122,6 +124,7 @@ class ReductionRun(QObject):
         if isinstance(item, Planned):
             self.matrix.set_rows(item.rows)
         elif isinstance(item, Outcome):
+            self.fresh += item.status is not Status.SKIPPED
             self.matrix.apply(item)
 
     def _finished(self, outcome: JobOutcome) -> None:

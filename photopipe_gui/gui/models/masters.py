@@ -161,6 +161,8 @@ def judge_state(
         return replace(entry, state=State.FAILED, reason=known.problem)
     if not entry.given:
         return replace(entry, state=State.CURRENT, reason="The file is there; the night has no such frames.")
+    if not known.inputs:
+        return replace(entry, state=State.CURRENT, reason="A master made elsewhere: its header names no inputs.")
     before, now = set(known.inputs), set(entry.kept)
     if before != now:
         came, went = len(now - before), len(before - now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, QUrl, pyqtSignal
-from PyQt6.QtGui import QDesktopServices, QGuiApplication, QShowEvent
+from PyQt6.QtGui import QDesktopServices, QGuiApplication, QResizeEvent, QShowEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from ...reduction.auto.plan import AutoprocParams
@@ -71,11 +71,13 @@ class ReducePage(QWidget):
         self.lower.addTab(self.compare, "Products")
         self.lower.addTab(self.results_view, "Results")
         self.lower.addTab(self.times, "Time per step")
-        down = QSplitter(Qt.Orientation.Vertical)
+        down = self._down = QSplitter(Qt.Orientation.Vertical)
         down.addWidget(self.view)
         down.addWidget(self.lower)
-        down.setSizes([240, 360])
+        down.setStretchFactor(1, 1)
         down.setChildrenCollapsible(False)
+        down.splitterMoved.connect(self._splitter_moved)
+        self._by_hand = False
         right = QWidget()
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
@@ -91,6 +93,20 @@ class ReducePage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(across)
 
+    def _splitter_moved(self, _place: int, _index: int) -> None:
+        self._by_hand = True
+
+    def _fit_matrix(self) -> None:
+        """Give the matrix the height of its rows, at most two fifths, unless the observer moved the splitter."""
+        height = self._down.height()
+        if not self._by_hand and height > 100:
+            wanted = max(90, min(self.view.content_height(), int(0.4 * height)))
+            self._down.setSizes([wanted, height - wanted])
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._fit_matrix()
+
     def _connect(self) -> None:
         session, run = self._session, self.run
         session.opened.connect(self._night_opened)
@@ -103,6 +119,8 @@ class ReducePage(QWidget):
         run.progressed.connect(self.strip.set_progress)
         run.ended.connect(self._ended)
         run.read.connect(self._show_run)
+        run.matrix.modelReset.connect(self._fit_matrix)
+        run.matrix.rowsInserted.connect(self._fit_matrix)
         run.timesChanged.connect(self.times.set_seconds)
         self.view.opened.connect(self.open_cell)
         self.view.redoWanted.connect(self.redo_from)
@@ -171,7 +189,7 @@ class ReducePage(QWidget):
     def _ended(self, outcome: JobOutcome) -> None:
         state = outcome.value.state if isinstance(outcome.value, RunState) else ""
         stopped = outcome.state == "cancelled" or state == "stopped"
-        self.strip.end(outcome, stopped, len(self.run.matrix.lost()))
+        self.strip.end(outcome, stopped, len(self.run.matrix.lost()), self.run.fresh)
         if outcome.ok and not stopped:
             self.lower.setCurrentWidget(self.results_view)
 

@@ -28,7 +28,7 @@ def facts_of(result: Result) -> list[Fact]:
     seeing = f'{result.seeing:.2f}"' if math.isfinite(result.seeing) else ""
     pixels = number("SEEPIX", "{:.2f} px")
     residual = result.astrometric_rms
-    astrometry = f'{residual:.3f}" per axis' if math.isfinite(residual) else "relative to the first frame"
+    astrometry = f'{residual:.3f}" per axis' if math.isfinite(residual) else "relative, no catalogue"
     given = f" of {result.given}" if result.given else ""
     facts = [
         ("Target", result.text("TARGNAME"), "TARGNAME"),
@@ -45,10 +45,15 @@ def facts_of(result: Result) -> list[Fact]:
         ("Stars matched", number("ASTRNMAT", "{:.0f}"), "ASTRNMAT"),
         ("Catalogue", result.text("ASTRCAT"), "ASTRCAT"),
         ("Airmass", number("AIRMASS", "{:.3f}"), "AIRMASS, median"),
-        ("From", result.text("DATE1"), "DATE1"),
-        ("To", result.text("DATEN"), "DATEN"),
+        ("From", _moment(result.text("DATE1")), "DATE1"),
+        ("To", _moment(result.text("DATEN")), "DATEN"),
     ]
     return [fact for fact in facts if fact[1]]
+
+
+def _moment(date: str) -> str:
+    """Return an ISO time to the second, with a blank where a line may break."""
+    return date[:19].replace("T", " ")
 
 
 class CoaddViewer(QWidget):
@@ -60,6 +65,8 @@ class CoaddViewer(QWidget):
         self._result: Result | None = None
         self._key: Any = None
         self.image = ImageView()
+        # The corners of a coadd that no frame reached are no defect.
+        self.image.set_show_bad(False)
         self._name = QLabel()
         self._name.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._value = QLabel()
@@ -95,7 +102,7 @@ class CoaddViewer(QWidget):
         column.addWidget(self._facts)
         column.addStretch(1)
         side.setWidget(holder)
-        side.setFixedWidth(230)
+        side.setFixedWidth(240)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QModelIndex, Qt, pyqtSignal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
     QLabel,
     QPushButton,
-    QSplitter,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -75,29 +75,32 @@ class ResultsView(QWidget):
         line.addWidget(self._summary, 1)
         line.addWidget(self._report)
         line.addWidget(self._folder)
-        upper = QWidget()
-        column = QVBoxLayout(upper)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addLayout(line)
-        column.addWidget(self.table, 1)
-        split = QSplitter(Qt.Orientation.Vertical)
-        split.addWidget(upper)
-        split.addWidget(self.viewer)
-        split.setStretchFactor(0, 0)
-        split.setStretchFactor(1, 1)
-        split.setSizes([150, 420])
-        split.setChildrenCollapsible(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(split)
+        layout.setSpacing(0)
+        layout.addLayout(line)
+        layout.addWidget(self.table)
+        layout.addWidget(self.viewer, 1)
 
     def set_summary(self, text: str, report: bool) -> None:
         """Say how the run ended, and whether there is a report."""
         self._summary.setText(text)
         self._report.setEnabled(report)
 
+    def _fit_table(self) -> None:
+        """Five coadds are seen at once; the image has the rest."""
+        rows = max(1, min(5, self._model.rowCount()))
+        bar = self.table.horizontalScrollBar()
+        extra = bar.sizeHint().height() if bar is not None and bar.maximum() > 0 else 0
+        height = self.table.horizontalHeader().sizeHint().height() + extra + 4
+        self.table.setFixedHeight(height + rows * self.table.verticalHeader().defaultSectionSize())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._fit_table()
+
     def _reset(self) -> None:
+        self._fit_table()
         self._folder.setEnabled(bool(self._model.results))
         shown = self.viewer.result
         again = [row for row, result in enumerate(self._model.results) if shown and result.path == shown.path]

@@ -108,10 +108,17 @@ class RunMatrixView(QTableView):
         down.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         down.setDefaultSectionSize(max(22, self.fontMetrics().height() + 7))
         down.setHighlightSections(True)
+        down.setMaximumWidth(self.fontMetrics().horizontalAdvance("235959C3o_SDSS-Z") + 14)
+        down.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         down.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.clicked.connect(self._open)
         self.activated.connect(self._open)
         theme().changed.connect(self.viewport().update)
+
+    def content_height(self) -> int:
+        """Return the height at which every row is seen."""
+        rows = self._matrix.rowCount() * self.verticalHeader().defaultSectionSize()
+        return self.horizontalHeader().sizeHint().height() + rows + 2 * self.frameWidth() + 4
 
     def show_frame(self, frame: str, step: str) -> None:
         """Select a cell and bring it into view."""

@@ -108,14 +108,17 @@ class RunStrip(QWidget):
             parts.append(f"{duration_text(elapsed / event.done * (event.total - event.done))} left in this step")
         self._counts.setText(" · ".join(parts))
 
-    def end(self, outcome: JobOutcome, stopped: bool, lost: int) -> None:
-        """The run is over: to its end, or stopped by the observer."""
+    def end(self, outcome: JobOutcome, stopped: bool, lost: int, fresh: int) -> None:
+        """The run is over: to its end, or stopped by the observer; ``fresh`` outcomes were new."""
         self._bar.hide()
         self._counts.setText("")
         self.ended = True
         if outcome.state == "failed":
             self._say("The run ended by an error.")
             self.set_notice(str(outcome.error))
+            return
+        if outcome.ok and not stopped and not fresh:
+            self._say("Everything was up to date: same frames, masters and options as before.")
             return
         word = "Finished" if outcome.ok and not stopped else "Stopped, what was finished stays,"
         tail = f", {lost} frames lost: hover their cells for the reasons" if lost else ""
