@@ -189,7 +189,7 @@ def open_for_work(folder: Path | str, instrument: str, cameras: Iterable[int] | 
         names = ", ".join(f"C{number}" for number in numbers)
         raise NightError(f"{folder} holds no frames of {names} of {model.title}. Ask for other cameras.")
     counts = {ftype: len(mine.where(ftype)) for ftype in DEFAULT_LIMITS}
-    told = ", ".join(f"{count} {ftype}" for ftype, count in counts.items() if count)
+    told = ", ".join(f"{count} {SELECTION_NAMES[ftype]}" for ftype, count in counts.items() if count)
     reporter.message(f"{folder.name}: {told} ({model.title}, halves of split cameras counted apart).")
     if session.hand:
         reporter.message(f"{len(session.hand)} verdicts by hand, saved in the night, are kept.")
@@ -229,7 +229,7 @@ def select_type(result: NightResult, ftype: str, options: NightOptions, reporter
     _note_lost(result, frames, selection, ftype)
     kept = ", ".join(f"{len(names)} {key}" for key, names in lists.items()) or "none"
     if len(frames):
-        reporter.message(f"{ftype}: kept {kept} (of {len(frames)})")
+        reporter.message(f"{SELECTION_NAMES[ftype]}: kept {kept} (of {len(frames)})")
 
 
 def _note_lost(result: NightResult, frames: FrameTable, selection: Selection, ftype: str) -> None:
