@@ -15,7 +15,7 @@ from .resample import EXCLUDED, SATURATED, Flags, FloatImage, Resampled, spread_
 _CLIP_LOSS = 0.9953  # median of |x| of a Gaussian cut off at 3 sigma, over that of a whole one
 _LAG = 2  # px between the pixels whose differences give the noise: neighbours can share charge
 _BYTES_PER_VALUE = 28  # working memory of a combination per value
-_SAMPLE_ROWS = 512
+_SAMPLE_ROWS = 160
 
 
 class Source(Protocol):
@@ -99,7 +99,7 @@ def sky_noise(image: FloatImage, good: NDArray[np.bool_]) -> float:
     ----------
     image : ndarray of float32, shape (ny, nx)
     good : ndarray of bool, same shape
-        Pixels to use; at most 512 rows of them, spread over the image, are.
+        Pixels to use; at most some 160 rows of them, spread over the image, are.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def sky_noise(image: FloatImage, good: NDArray[np.bool_]) -> float:
         1.4826 times the median absolute difference, over the square root of 2, twice clipped at 3 times itself; NaN
         without pixels.
     """
-    step = max(1, image.shape[0] // _SAMPLE_ROWS)
+    step = max(1, round(image.shape[0] / _SAMPLE_ROWS))
     rows = np.arange(0, max(image.shape[0] - _LAG, 0), step)
     differences = []
     if image.shape[1] > _LAG:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .grid import Grid, frame_box, to_sky
 
 Floats = NDArray[np.float64]
+FloatImage = NDArray[np.float32]
 STEP = 32  # px between lattice points
 _MARGINS = (4.0 * STEP, 0.5 * STEP)  # px outside the frame up to which its distortion polynomial is believed
 _TOLERANCE = 1e-5  # px, where the inversion of the distortion stops
@@ -32,29 +33,39 @@ class PixelMap:
     x0: int
     y0: int
     shape: tuple[int, int]
-    _x_terms: Floats  # (4, intervals, columns), cubic in the row, highest power first
-    _y_terms: Floats
-    _area_rows: Floats  # (lattice rows, columns)
+    _x_terms: FloatImage  # (4, intervals, columns), cubic in the row, highest power first
+    _y_terms: FloatImage
+    _area_rows: FloatImage  # (lattice rows, columns)
 
-    def rows(self, first: int, last: int) -> tuple[Floats, Floats, NDArray[np.float32]]:
+    def rows(self, first: int, last: int) -> tuple[FloatImage, FloatImage, FloatImage]:
         """Return where rows `first` to `last` (end excluded) of the rectangle lie on the frame.
 
         The rows must not cross a lattice row: a multiple of `STEP` lies nowhere strictly between `first` and `last`.
 
         Returns
         -------
-        x, y : ndarray of float64, shape (rows, columns)
+        x, y : ndarray of float32, shape (rows, columns)
             Zero-based pixels of the frame, good to 0.01 px.
         area : ndarray of float32, shape (rows, columns)
             Frame pixels per pixel of the coadd, by sky area.
         """
         interval = first // STEP
-        offset = np.arange(first - interval * STEP, last - interval * STEP, dtype=float)[:, None]
-        x, y = (((c[0, interval] * offset + c[1, interval]) * offset + c[2, interval]) * offset + c[3, interval]
-                for c in (self._x_terms, self._y_terms))
-        part = (offset / STEP).astype(np.float32)
-        low, high = self._area_rows[interval].astype(np.float32), self._area_rows[interval + 1].astype(np.float32)
-        return x, y, low + part * (high - low)
+        offset = np.arange(first - interval * STEP, last - interval * STEP, dtype=np.float32)[:, None]
+        x, y = (_cubic(terms[:, interval], offset) for terms in (self._x_terms, self._y_terms))
+        low, high = self._area_rows[interval], self._area_rows[interval + 1]
+        area = offset / np.float32(STEP) * (high - low)
+        area += low
+        return x, y, area
+
+
+def _cubic(terms: FloatImage, offset: FloatImage) -> FloatImage:
+    """Return a cubic of each column at offsets from the lattice row; float32 is good to 0.0003 px on 4096 px."""
+    value: FloatImage = terms[0] * offset
+    for term in (terms[1], terms[2]):
+        value += term
+        value *= offset
+    value += terms[3]
+    return value
 
 
 def pixel_map(grid: Grid, wcs: WCS, shape: tuple[int, int]) -> PixelMap:
@@ -78,17 +89,17 @@ def pixel_map(grid: Grid, wcs: WCS, shape: tuple[int, int]) -> PixelMap:
 
     x0, y0, nx, ny = _rectangle(grid, wcs, shape)
     if nx <= 0 or ny <= 0:
-        empty = np.zeros((4, 1, 0))
-        return PixelMap(0, 0, (0, 0), empty, empty, np.zeros((2, 0)))
+        empty = np.zeros((4, 1, 0), np.float32)
+        return PixelMap(0, 0, (0, 0), empty, empty, np.zeros((2, 0), np.float32))
     node_x = np.arange(0, nx + STEP, STEP, dtype=float)
     node_y = np.arange(0, ny + STEP, STEP, dtype=float)
     target_x, target_y = np.meshgrid(node_x + x0, node_y + y0)
     u, v, affine = _invert_near(grid, wcs, shape, target_x, target_y)
     area = _area(grid, wcs, shape, u, v, affine)
     columns = np.arange(nx, dtype=float)
-    terms = [np.ascontiguousarray(CubicSpline(node_y, CubicSpline(node_x, plane, axis=1)(columns), axis=0).c)
+    terms = [CubicSpline(node_y, CubicSpline(node_x, plane, axis=1)(columns), axis=0).c.astype(np.float32)
              for plane in (u, v)]
-    area_rows = np.stack([np.interp(columns, node_x, row) for row in area])
+    area_rows = np.stack([np.interp(columns, node_x, row) for row in area]).astype(np.float32)
     return PixelMap(x0, y0, (ny, nx), terms[0], terms[1], area_rows)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ KERNELS = ("spline3", "spline5", "lanczos3", "lanczos4")
 DEFAULT_KERNEL = "spline5"
 _PHASES = 2048
 BLOCK = STEP // 2  # rows of a strip, and side of the blocks by which the variance is kept
+_EDGE = 12  # px beyond the border over which a spline's filter settles: 0.43^12 is 4e-5
+_POLES = {3: (math.sqrt(3) - 2,), 5: (-0.430575347099973, -0.0430962882032647)}  # Unser 1999, table 1
 _FILL_REACH = 3  # px around a bad pixel that are looked at to fill it
 
 
@@ -89,23 +93,40 @@ class Kernel:
     @cached_property
     def power(self) -> FloatImage:
         """Variance of an interpolated value of white noise of variance 1, by phase, shape (phases,)."""
-        impulse = np.zeros((1, 101), np.float32)
-        impulse[0, 50] = 1.0
-        response = self.coefficients(impulse)[0].astype(np.float64)
+        impulse = np.zeros((101, 101), np.float32)
+        impulse[50, 50] = 1.0
+        response = self.coefficients(impulse).sum(axis=0, dtype=np.float64)
         spread = np.array([np.convolve(response, column) for column in self.table.T[::32]])
         return np.repeat((spread**2).sum(axis=1), 32).astype(np.float32)
 
     def coefficients(self, image: FloatImage) -> FloatImage:
-        """Return what the weights apply to: the image itself, or its B-spline coefficients."""
+        """Return what the weights apply to: the image itself, or its B-spline coefficients (a new array)."""
         if not self.degree:
             return image
-        from scipy.ndimage import spline_filter, spline_filter1d
+        gain = float(np.prod([(1 - pole) * (1 - 1 / pole) for pole in _POLES[self.degree]])) ** 2
+        across = np.ascontiguousarray(image.T) * np.float32(gain)
+        _recursive(across, _POLES[self.degree])
+        down = np.ascontiguousarray(across.T)
+        _recursive(down, _POLES[self.degree])
+        return down
 
-        if min(image.shape) == 1:
-            row: FloatImage = spline_filter1d(image, self.degree, axis=1, output=np.float32)
-            return row
-        filtered: FloatImage = spline_filter(image, self.degree, output=np.float32)
-        return filtered
+
+def _recursive(lines: FloatImage, poles: tuple[float, ...]) -> None:
+    """Filter along the first axis in place, once up and once down for each pole.
+
+    The ends start as if the first value went on for ever; what that changes fades within 2 * `_EDGE` pixels.
+    """
+    work = np.empty_like(lines[0])
+    for value in poles:
+        pole = np.float32(value)
+        lines[0] /= 1 - pole
+        for above, here in pairwise(lines):
+            np.multiply(above, pole, out=work)
+            here += work
+        lines[-1] *= -pole / (1 - pole)
+        for below, here in pairwise(lines[::-1]):
+            np.subtract(below, here, out=here)
+            here *= pole
 
 
 @lru_cache(maxsize=8)
@@ -198,7 +219,9 @@ def resample(
     shape_of = kernel_of(kernel)
     flags = np.where(np.isfinite(image), flags, np.uint8(EXCLUDED))
     filled = fill_bad(image, (flags & EXCLUDED) != 0)
-    source, near = _pad(shape_of.coefficients(filled), flags, shape_of.reach)
+    border = shape_of.reach + (_EDGE if shape_of.degree else 0)
+    source, near = _pad(filled, flags, border)
+    source = shape_of.coefficients(source)
     ny, nx = pixels.shape
     out, out_flags = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.uint8)
     power = np.ones((-(-ny // BLOCK), -(-nx // BLOCK)), np.float32)
@@ -206,7 +229,7 @@ def resample(
         last = min(first + BLOCK, ny)
         x, y, area = pixels.rows(first, last)
         block_row = power[first // BLOCK]
-        block_row[...] = _strip(shape_of, source, near, x, y, out[first:last], out_flags[first:last])
+        block_row[...] = _strip(shape_of, source, near, border, (x, y), out[first:last], out_flags[first:last])
         if conserve:
             block_row *= area[0, ::BLOCK] ** 2
         out[first:last] *= area * np.float32(scale) if conserve else np.float32(scale)
@@ -217,24 +240,26 @@ def _strip(
     kernel: Kernel,
     source: FloatImage,
     near: Flags,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
+    border: int,
+    position: tuple[FloatImage, FloatImage],
     out: FloatImage,
     flags: Flags,
 ) -> FloatImage:
     """Interpolate one strip; return the variance ratio by blocks of columns."""
     height, width = source.shape
-    last_x, last_y = width - 2 * kernel.reach - 1, height - 2 * kernel.reach - 1
-    column, row = np.clip(np.floor(x), -1, last_x), np.clip(np.floor(y), -1, last_y)
-    phase_x = np.clip((x - column) * _PHASES, 0, _PHASES - 1).astype(np.intp)
-    phase_y = np.clip((y - row) * _PHASES, 0, _PHASES - 1).astype(np.intp)
-    base = (row.astype(np.intp) + kernel.reach) * width + (column.astype(np.intp) + kernel.reach)
+    column, phase_x, off_x = _fixed(position[0], width - 2 * border)
+    row, phase_y, off_y = _fixed(position[1], height - 2 * border)
+    row += border
+    row *= width
+    row += column
+    row += border
+    base = row
     np.take(near.ravel(), base, out=flags, mode="clip")
-    flags[(x < 0) | (y < 0) | (x > last_x) | (y > last_y)] = EXCLUDED
+    flags[off_x | off_y] = EXCLUDED
     base -= (kernel.reach - 1) * (width + 1)
     flat, table = source.ravel(), kernel.table
     weights_x = [np.take(table[tap], phase_x) for tap in range(kernel.taps)]
-    weight_y, value, line = (np.empty(x.shape, np.float32) for _ in range(3))
+    weight_y, value, line = (np.empty(out.shape, np.float32) for _ in range(3))
     out[...] = 0
     for tap_y in range(kernel.taps):
         np.take(flat[tap_y * width :], base, out=line, mode="clip")
@@ -246,8 +271,21 @@ def _strip(
         np.take(table[tap_y], phase_y, out=weight_y, mode="clip")
         line *= weight_y
         out += line
-    sample = np.s_[:: max(1, len(x) // 4)]
+    sample = np.s_[:: max(1, len(out) // 4)]
     products = (kernel.power[phase_x[sample]] * kernel.power[phase_y[sample]]).mean(axis=0)
-    edges = np.arange(0, x.shape[1], BLOCK)
-    blocks: FloatImage = (np.add.reduceat(products, edges) / np.diff(np.append(edges, x.shape[1]))).astype(np.float32)
+    edges = np.arange(0, out.shape[1], BLOCK)
+    blocks: FloatImage = (np.add.reduceat(products, edges) / np.diff(np.append(edges, out.shape[1]))).astype(np.float32)
     return blocks
+
+
+def _fixed(position: FloatImage, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+    """Split positions into whole pixels (from -1) and phase, and tell which lie off an image of that size."""
+    off = (position < 0) | (position > size - 1)
+    steps = np.clip(position, -1, size - 1e-3)
+    steps += 1
+    steps *= _PHASES
+    whole = steps.astype(np.intp)
+    phase = whole & (_PHASES - 1)
+    whole >>= _PHASES.bit_length() - 1
+    whole -= 1
+    return whole, phase, off

@@ -123,8 +123,8 @@ def test_sources_are_catalogued_with_their_magnitudes(field):
     nearest = away.argmin(axis=0)
     good = (away.min(axis=0) < 0.3) & (table["FLAGS"][nearest] == 0) & (mag < 17)
     assert good.sum() >= 10
-    for column in ("MAG_APER", "MAG_KRON"):
-        assert abs(np.median(table[column][nearest][good] - mag[good])) < 0.03
+    for column, limit in (("MAG_APER", 0.03), ("MAG_KRON", 0.06)):
+        assert abs(np.median(table[column][nearest][good] - mag[good])) < limit
     assert (table["MAGERR_APER"][nearest][good] < 0.02).all()
     regions = result.product.with_suffix(".reg").read_text()
     assert regions.count("circle(") == len(table) and "fk5" in regions
