@@ -72,6 +72,7 @@ ACTIONS = (
     ActionSpec("saturated", "Saturated pixels", ("S",), _IMAGE, "saturated", True),
     ActionSpec("bad", "Bad pixels", ("M",), _IMAGE, "bad", True),
     ActionSpec("contour", "Contour", ("C",), _IMAGE, "contour", True),
+    ActionSpec("calibrate", "Science frames with masters applied", ("V",), _IMAGE, "masters", True),
     ActionSpec("loupe", "Zoomed centre", ("L",), _IMAGE, "zoom", True),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import NightError
 from ..instruments import registry
 from ..instruments.model import Instrument
+from ..reduction.calibration import find_master, needs_of
 from ..reduction.executor import Executor, make_executor
 from ..reduction.fitsio import read_layout, read_pixels
 from ..reduction.measure import FrameStats, measure
@@ -138,8 +140,14 @@ def measure_frames(table: FrameTable, executor: Executor | None) -> Callable[[Re
     return job
 
 
-def read_picture(row: FrameRow) -> FramePicture:
+def read_picture(row: FrameRow, calibrate: tuple[Instrument, Path] | None = None) -> FramePicture:
     """Read the science area of a frame (the whole of it when that is unknown) and its header.
+
+    Parameters
+    ----------
+    row : FrameRow
+    calibrate : (Instrument, Path), optional
+        Apply the masters in this folder, those that exist, for display.
 
     Raises
     ------
@@ -150,8 +158,39 @@ def read_picture(row: FrameRow) -> FramePicture:
     pixels = read_pixels(row.path, row.area, layout)
     if pixels.dtype != np.uint16:
         pixels = pixels.astype(np.float32, copy=False)
+    applied = ""
+    if calibrate is not None:
+        pixels, applied = _calibrated(pixels, row, *calibrate)
     cards = tuple((key, _card_text(value)) for key, value in layout.cards.items())
-    return FramePicture(row.frame_id, pixels, cards)
+    return FramePicture(row.frame_id, pixels, cards, applied)
+
+
+def _calibrated(
+    pixels: NDArray[Any], row: FrameRow, instrument: Instrument, folder: Path
+) -> tuple[NDArray[Any], str]:
+    """Return the frame without bias and dark, divided by the flat, and which of these there were.
+
+    Saturated pixels stay at their level, so that they are still shown as saturated.
+    """
+    image, applied = pixels.astype(np.float32), []
+    for need in needs_of(instrument, row.camera, row.filter):
+        path = find_master(need.mtype, need.key, (folder,))
+        if path is None:
+            continue
+        master = read_pixels(path)
+        if master.shape != image.shape:
+            continue
+        if need.mtype == "flat":
+            image /= np.where(master >= 0.3, master, np.nan).astype(np.float32)
+        else:
+            image -= master * (row.exptime if need.mtype == "dark" else 1.0)
+        applied.append(need.mtype)
+    if not applied:
+        return pixels, ""
+    if np.isfinite(row.saturation):
+        full = pixels >= row.saturation
+        image[full] = np.fmax(image[full], row.saturation)
+    return image, " and ".join(", ".join(applied).rsplit(", ", 1))
 
 
 def _card_text(value: object) -> str:

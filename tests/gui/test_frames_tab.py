@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QLineEdit, QListView, QPushButton, QTreeView, QWidget
 from pytestqt.qtbot import QtBot
@@ -239,3 +240,20 @@ def test_four_frames_side_by_side(opened: MainWindow, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: all(tile.view.pixels() is not None for tile in tiles))
     opened.frames_page.bar.set_tiles(1)
     assert len(opened.frames_page.panel.tiles()) == 1
+
+
+def test_science_frames_can_be_seen_with_their_masters(opened: MainWindow, qtbot: QtBot) -> None:
+    folder = opened.session.night / "calibration"
+    folder.mkdir(exist_ok=True)
+    flat = np.ones((925, 985), np.float32)
+    flat[:, :400] = 0.5
+    fits.PrimaryHDU(np.full((925, 985), 640, np.float32)).writeto(folder / "bias_C1.fits")
+    fits.PrimaryHDU(flat).writeto(folder / "flat_i.fits")
+    opened.session.set_current(at(opened, "080000"))
+    view = opened.frames_page.panel.view
+    qtbot.waitUntil(lambda: view.pixels() is not None and 690 < np.median(view.pixels()) < 710)
+    press(qtbot, opened, Key.Key_V)
+    qtbot.waitUntil(lambda: np.median(view.pixels()[:, 500:]) == pytest.approx(60, abs=2))
+    assert np.median(view.pixels()[:, :300]) == pytest.approx(120, abs=3)
+    press(qtbot, opened, Key.Key_V)
+    qtbot.waitUntil(lambda: np.median(view.pixels()) > 690)

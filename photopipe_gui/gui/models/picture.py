@@ -18,11 +18,14 @@ class FramePicture:
         The science area, uint16 or float32.
     cards : tuple of (str, str)
         The header, in order.
+    calibrated : str
+        Which masters were applied, in words; empty for a frame as it is on disk.
     """
 
     frame_id: str
     pixels: NDArray[Any]
     cards: tuple[tuple[str, str], ...]
+    calibrated: str = ""
 
     @property
     def nbytes(self) -> int:

@@ -44,10 +44,12 @@ class FramesPage(QWidget):
     def __init__(self, session: NightModel, jobs: Jobs, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._reader = session, jobs.reader
+        jobs.main.finished.connect(self._masters_may_differ)
         self._tiles_wanted = 1
         self._comparison = ""
         self._before_flip = ""
         self._going = 1
+        self._masters_age = 1
         self.frames = FrameFilter(session, FrameListModel(session, self), self)
         self.panel = PicturePanel()
         self.bar = ViewBar(self.panel)
@@ -101,6 +103,7 @@ class FramesPage(QWidget):
         self.bar.rate.valueChanged.connect(self._set_rate)
         self.bar.tilesChanged.connect(self._set_tiles)
         self.bar.findChanged.connect(self._find)
+        self.bar.calibrate.toggled.connect(self._calibrate_toggled)
         self.verdict.accept.clicked.connect(self.accept)
         self.verdict.reject.clicked.connect(self.reject)
         self.verdict.rule.clicked.connect(self.back_to_rule)
@@ -131,6 +134,7 @@ class FramesPage(QWidget):
             "bad": self.bar.bad.toggle,
             "contour": self.bar.contour.toggle,
             "loupe": self.bar.inset.toggle,
+            "calibrate": self.bar.calibrate.toggle,
             "find": self._focus_find,
             "first": partial(self.go_to_end, -1),
             "last": partial(self.go_to_end, 1),
@@ -288,8 +292,27 @@ class FramesPage(QWidget):
             self.panel.set_frames(rows, frame_id, self._session.verdict)
         self.strip.show_frame(frame_id, keep_selection=frame_id in self.strip.selected_ids())
         for one in [other for other in rows if other.frame_id != frame_id] + [row]:
-            self._reader.request(self._key(one), partial(read_picture, one))
+            self._request(one)
         self._read_ahead(row)
+
+    def _request(self, row: FrameRow, ahead: bool = False) -> None:
+        """Have a frame read; with its masters applied when that is wanted and it is a science frame."""
+        session, masters = self._session, None
+        if row.ftype == "object" and self.bar.calibrate.isChecked() and session.instrument and session.night:
+            masters = (session.instrument, session.night / "calibration")
+        self._reader.request(self._key(row), partial(read_picture, row, masters), ahead=ahead)
+
+    def _calibrate_toggled(self, _on: bool = False) -> None:
+        """Show the same frame another way."""
+        row = self._session.row(self._session.current)
+        if row is not None and row.ftype == "object":
+            self._show_current(row.frame_id)
+
+    def _masters_may_differ(self) -> None:
+        """A job ended: masters may have been built."""
+        self._masters_age += 1
+        if self.bar.calibrate.isChecked():
+            self._calibrate_toggled()
 
     def _read_ahead(self, row: FrameRow) -> None:
         index = self.frames.index_of(row.frame_id)
@@ -300,17 +323,22 @@ class FramesPage(QWidget):
             if other.isValid():
                 near = self._session.row(other.data())
                 if near is not None:
-                    self._reader.request(self._key(near), partial(read_picture, near), ahead=True)
+                    self._request(near, ahead=True)
 
-    @staticmethod
-    def _key(row: FrameRow) -> tuple[str, str, str]:
-        return ("picture", str(row.path), row.frame_id)
+    def _key(self, row: FrameRow) -> tuple[str, str, str, int]:
+        """Names the picture of a frame: as it is (0), or with the masters of now."""
+        calibrated = row.ftype == "object" and self.bar.calibrate.isChecked()
+        return ("picture", str(row.path), row.frame_id, self._masters_age if calibrated else 0)
 
     def _picture_ready(self, key: Any, picture: Any) -> None:
-        if isinstance(picture, FramePicture):
-            self.panel.deliver(picture.frame_id, picture)
-            if picture.frame_id == self._session.current:
-                self.pictureShown.emit(picture)
+        row = self._session.row(picture.frame_id) if isinstance(picture, FramePicture) else None
+        if row is None or key != self._key(row):
+            return
+        self.panel.deliver(picture.frame_id, picture)
+        if picture.frame_id == self._session.current:
+            self.pictureShown.emit(picture)
+            if key[3] and not picture.calibrated:
+                self._session.said.emit("There are no masters for this frame yet: it is shown as it is.", "info")
 
     def _picture_failed(self, key: Any, reason: str) -> None:
         if isinstance(key, tuple) and key[0] == "picture":

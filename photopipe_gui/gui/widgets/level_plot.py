@@ -208,7 +208,7 @@ class LevelPlot(QWidget):
         low, high = min(values), max(values)
         bounded = self._limits is not None and (self._limits[0] > 0 or self._limits[1] < 1)
         if self._percent and (bounded or high > 40.0):
-            return min(-4.0, low - 4.0), max(108.0, high + 5.0)
+            return min(-5.0, low - 5.0), max(113.0, high + 8.0)
         margin = max((high - low) * 0.15, abs(high) * 0.02, 1e-6)
         return low - margin, high + margin
 

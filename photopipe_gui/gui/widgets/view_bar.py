@@ -60,7 +60,9 @@ class ViewBar(QFrame):
         self.contour.toggled.connect(panel.view.set_show_contour)
         self.inset = self._toggle("zoom", "Zoomed centre of science frames, loupe under the cursor", "L")
         self.inset.toggled.connect(panel.set_inset)
-        for button in (self.saturated, self.bad, self.contour, self.inset):
+        self.calibrate = self._toggle("masters", "Calibrate: show science frames with their masters applied", "V")
+        self.calibrate.setObjectName("calibrateButton")
+        for button in (self.saturated, self.bad, self.contour, self.inset, self.calibrate):
             row.addWidget(button)
         row.addSpacing(8)
         fit = self._button("fit", "Fit: show the whole image", "F")
