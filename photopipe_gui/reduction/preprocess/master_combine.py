@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from ...errors import FrameError
 from .. import stats
 from ..core.combine import Combined, Input, Method, Tile, combine, processors
+from ..core.noise import median_error_factor
+from ..fitsio import read_extension
 from ..frame import Mask
 from .master_inputs import CalibrationFrame
 from .master_types import MasterInput, MasterParams
@@ -41,6 +43,8 @@ class Stack:
         Master planes that come off each frame.
     norm : float
         What a combined flat was divided by at the end.
+    frame_noise : float
+        Noise of one frame at a typical pixel, on the scale of the result (a flat's before its division).
     left_out : list of MasterInput
         With their reason.
     """
@@ -53,6 +57,7 @@ class Stack:
     sources: dict[Path, FitsSource] = field(default_factory=dict)
     levels: dict[Path, float] = field(default_factory=dict)
     norm: float = 1.0
+    frame_noise: float = math.nan
 
     def source(self, frame: CalibrationFrame) -> FitsSource:
         """Return the pixels of a frame."""
@@ -185,7 +190,7 @@ def combine_stack(
     Returns
     -------
     Combined
-        Bias in DN, dark in DN/s, flat divided by its median.
+        Bias in DN, dark in DN/s, flat divided by its median. The uncertainty includes that of the planes subtracted.
     tuple of MasterInput
         What each frame in use gave.
 
@@ -213,6 +218,8 @@ def combine_stack(
             if error.path not in {frame.path for frame in stack.frames} or len(stack.frames) == 1:
                 raise
             stack.leave_out(error.path, error.reason)
+    stack.frame_noise = _frame_noise(result, params.method)
+    _add_errors_of_planes(stack, inputs, params, result.uncertainty)
     if stack.mtype == "flat":
         stack.norm = _normalise(result)
     given = tuple(
@@ -229,6 +236,31 @@ def combine_stack(
     return result, given
 
 
+def _frame_noise(result: Combined, method: str) -> float:
+    """Return the noise of one frame at a typical pixel from the uncertainty of the result; NaN with a single frame."""
+    n = len(result.contributions)
+    factor = float(median_error_factor(np.array([float(n)]), np.ones(1))[0]) if method == "median" else n**-0.5
+    return stats.median(result.uncertainty[::_EVERY]) / factor
+
+
+def _add_errors_of_planes(
+    stack: Stack, inputs: Sequence[Input], params: MasterParams, uncertainty: NDArray[np.float32]
+) -> None:
+    """Add what the errors of the bias and dark masters make in the result, in quadrature and in place.
+
+    They are common to all frames, so that they do not fall with the number of frames.
+    """
+    weights = np.array([item.noise**-2.0 if params.method != "median" else 1.0 for item in inputs])
+    weights /= weights.sum()
+    scales = np.array([item.scale for item in inputs])
+    exposures = np.array([item.exposure for item in inputs])
+    for plane, effects in ((stack.bias, 1 / scales), (stack.dark, exposures / scales)):
+        error = None if plane is None else read_extension(plane.path, "UNCERT")
+        if error is not None and error.shape == uncertainty.shape:
+            error = np.nan_to_num(error.astype(np.float32, copy=False)) * np.float32(weights @ effects)
+            np.hypot(uncertainty, error, out=uncertainty)
+
+
 def _normalise(flat: Combined) -> float:
     """Divide a flat by its own median, in place, and return that."""
     middle = np.float32(stats.median(flat.image))
@@ -237,7 +269,7 @@ def _normalise(flat: Combined) -> float:
     return float(middle)
 
 
-def bad_pixels(mtype: str, master: Combined) -> NDArray[np.uint8]:
+def bad_pixels(mtype: str, master: Combined, frame_noise: float) -> NDArray[np.uint8]:
     """Return the MASK plane of a master.
 
     NODATA where there is no value. BAD in a flat where it is below 0.3; in a dark where the rate differs from the
@@ -250,9 +282,8 @@ def bad_pixels(mtype: str, master: Combined) -> NDArray[np.uint8]:
             mask[image < FLAT_LEAST] = Mask.BAD
         elif mtype == "dark":
             middle = stats.median(image)
-            noise = stats.median(master.uncertainty[::_EVERY]) * math.sqrt(len(master.contributions))
-            if math.isfinite(noise) and noise > 0:
-                mask[np.abs(image - np.float32(middle)) > _HOT * noise] = Mask.BAD
+            if frame_noise > 0:
+                mask[np.abs(image - np.float32(middle)) > _HOT * frame_noise] = Mask.BAD
         if not np.isfinite(image.sum()):
             mask[~np.isfinite(image)] = Mask.BAD | Mask.NODATA
     return mask

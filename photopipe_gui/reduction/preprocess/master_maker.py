@@ -129,7 +129,7 @@ class MasterMaker:
         if self._mtype == "bias" and math.isfinite(read_noise) and read_noise > 0:
             values["RDNOISE"] = read_noise
         planes: dict[str, NDArray[Any]] = {
-            "MASK": bad_pixels(self._mtype, master),
+            "MASK": bad_pixels(self._mtype, master, stack.frame_noise),
             "UNCERT": master.uncertainty,
             "COUNT": _storable(master.count),
         }
