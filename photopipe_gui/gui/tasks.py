@@ -201,11 +201,10 @@ def make_demo_night(folder: Path) -> Callable[[Reporter], Path]:
     """Return the job that makes the demo night, unless it is there already, and returns its folder."""
 
     def job(reporter: Reporter) -> Path:
-        from ..simulate import demo_night
+        from ..demo import is_demo, make_demo
 
-        if not any(folder.glob("*C?o.fits")):
-            reporter.message(f"Making the demo night in {folder}; this takes a minute the first time.")
-            demo_night(folder)
-        return folder
+        if not is_demo(folder):
+            reporter.message(f"Making the demo night in {folder}; this takes some seconds the first time.")
+        return make_demo(folder)
 
     return job
