@@ -117,6 +117,12 @@ def dark_rate(detector: Detector) -> Image:
     return np.asarray(np.minimum(rate / np.float32(detector.gain), limit), dtype=np.float32)
 
 
+@functools.lru_cache(maxsize=8)
+def dark_level(detector: Detector) -> float:
+    """Return the median dark current, DN/s."""
+    return float(np.median(dark_rate(detector)))
+
+
 def _doughnuts(rng: np.random.Generator, image: Image, count: int) -> None:
     """Multiply shadows of dust into an image: rings with a lighter middle."""
     ny, nx = image.shape
@@ -132,7 +138,7 @@ def _doughnuts(rng: np.random.Generator, image: Image, count: int) -> None:
         part *= (1 - depth * ring).astype(np.float32)
 
 
-@functools.lru_cache(maxsize=6)
+@functools.lru_cache(maxsize=8)
 def response(detector: Detector, region: Region) -> Image:
     """Return the true response on a region's lit pixels (shape of ``region.light``), median 1 on the science area.
 

@@ -16,7 +16,7 @@ from ..instruments.cards import Area
 from ..instruments.model import Camera, Channel
 from ..instruments.values import mjd, moment
 from ..reduction.catalogs.bands import band_of
-from .detector import Detector, Region, dark_rate, lit_area
+from .detector import Detector, Region, dark_level, lit_area
 from .field import SkyField, make_field
 from .frames import FramePlan, RegionPlan, cosmic_count, describe_noise
 from .headers import WRITERS, Exposure, raw_name
@@ -255,7 +255,7 @@ class Planner:
         """Put a frame's plan together."""
         options, detector = self.options, self.detector(camera)
         if not channels:
-            dark = float(np.median(dark_rate(detector))) * exposure.exptime * detector.gain
+            dark = dark_level(detector) * exposure.exptime * detector.gain
             noise = describe_noise(0.0, detector, dark)
             channels = [
                 ChannelTruth(c.suffix, "", "", self.science_area(camera, c), math.nan, 0.0, math.nan, 1.0, noise)

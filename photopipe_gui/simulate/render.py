@@ -184,8 +184,9 @@ def bleed(image: Image, full_well: float) -> None:
     """
     above = image > full_well
     counts = above.sum(axis=0)
-    # Where most of a column is full there is nowhere to run to: a flat that is saturated as a whole.
-    for column in np.flatnonzero((counts > 0) & (counts < image.shape[0] // 2)).tolist():
+    # In a flat that is saturated as a whole there is nowhere to run to.
+    crowded = above.mean() > 0.02
+    for column in [] if crowded else np.flatnonzero(counts).tolist():
         values = image[:, column]
         edges = np.flatnonzero(np.diff(np.concatenate(([False], above[:, column], [False])).astype(np.int8)))
         for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):

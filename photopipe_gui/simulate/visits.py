@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..instruments.model import Camera
-from .detector import Region, dark_rate
+from .detector import Region, dark_level
 from .field import SkyField
 from .frames import FramePlan, RegionPlan, describe_noise
 from .headers import WRITERS
@@ -273,7 +273,7 @@ def _light(
     level = 10 ** (-0.4 * (SKY_BRIGHTNESS[band] - clear)) * scale**2 * wander
     # The night must leave the detector room: a sky that would fill two thirds of it is observed in moonless hours.
     level = min(level, 0.6 * detector.saturation * detector.gain)
-    dark = float(np.median(dark_rate(detector))) * exptime * detector.gain
+    dark = dark_level(detector) * exptime * detector.gain
     noise = math.sqrt(level + dark + detector.levels.read_noise**2)
     gradient = planner.options.gradient
     direction = slow.uniform(0, 2 * np.pi) + 0.1 * pointing.index
