@@ -14,6 +14,10 @@ Bools = NDArray[np.bool_]
 #: A higher order must explain this much more than chance would (F-test).
 _SIGNIFICANCE = 1e-3
 HIGHEST_ORDER = 5
+#: Scatter beyond the photon noise that is always assumed, px.
+_LEAST_SCATTER = 0.005
+#: Degrees of freedom of the distribution that residuals are taken to have.
+_TAIL = 5.0
 #: An order whose error in a corner exceeds three times that of one star is not admitted.
 _MOST_LEVERAGE = 9.0
 
@@ -91,7 +95,7 @@ class Fit:
 
 
 def fit_surface(
-    here: Floats, there: Floats, sigma: Floats, order: int, corners: Floats, clip: float = 4.0,
+    here: Floats, there: Floats, sigma: Floats, order: int, corners: Floats, clip: float = 3.5,
     fixed: Surface | None = None, rigid: bool = False,
 ) -> Fit:
     """Fit a polynomial map with outlier rejection.
@@ -120,7 +124,7 @@ def fit_surface(
     used = np.ones(len(here), dtype=bool)
     weight = np.ones(len(here))
     solution: Floats = np.zeros((matrix.shape[1], 2))
-    for _ in range(12):
+    for turn in range(12):
         root = np.sqrt(weight[used])[:, None]
         if rigid:
             solution = _rigid(matrix[used, 1:3], there[used], weight[used])
@@ -129,9 +133,11 @@ def fit_surface(
         residual = there - matrix @ solution
         extra = _common_scatter(residual[used], sigma[used], matrix.shape[1])
         variance = sigma**2 + extra**2
-        weight = np.median(variance) / variance
-        kept = np.asarray((residual**2).sum(axis=1) <= clip**2 * variance)
-        if kept.sum() < matrix.shape[1] + 1 or (kept == used).all():
+        distance = (residual**2).sum(axis=1) / variance
+        # Student's distribution again: what lies at two or three sigma counts less, without a threshold.
+        weight = np.median(variance) / variance * (_TAIL + 2) / (_TAIL + distance)
+        kept = np.asarray(distance <= clip**2)
+        if kept.sum() < matrix.shape[1] + 1 or (turn > 3 and (kept == used).all()):
             break
         used = kept
     freedom = max(int(used.sum()) - (2 if rigid else matrix.shape[1]), 1)
@@ -156,19 +162,17 @@ def _rigid(points: Floats, there: Floats, weight: Floats) -> Floats:
 
 
 def _common_scatter(residual: Floats, sigma: Floats, parameters: int) -> float:
-    """Return the scatter per axis beyond `sigma` that brings the median of the residuals to what it should be."""
+    """Return the scatter per axis beyond `sigma` that makes the residuals likeliest, in px.
+
+    Catalogue errors, undersampling and blends add to the photon noise of every star; it is the bright ones that show
+    how much. Likelihood of Student's distribution, so that a few wrong pairs do not matter.
+    """
     r2 = (residual**2).sum(axis=1) * len(residual) / max(len(residual) - parameters, 0.3 * len(residual))
-    median = 2 * np.log(2)
-    low, high = 0.0, float(np.sqrt(np.median(r2))) + 1e-12
-    if np.median(r2 / np.maximum(sigma, 1e-9) ** 2) <= median:
-        return 0.003
-    for _ in range(25):
-        middle = 0.5 * (low + high)
-        if np.median(r2 / (sigma**2 + middle**2)) > median:
-            low = middle
-        else:
-            high = middle
-    return max(high, 0.003)
+    top = max(float(np.sqrt(np.median(r2))) * 2, 2 * _LEAST_SCATTER)
+    trial = np.geomspace(_LEAST_SCATTER, top, 25)
+    variance = sigma[:, None] ** 2 + trial**2
+    cost = (np.log(variance) + (_TAIL / 2 + 1) * np.log1p(r2[:, None] / (_TAIL * variance))).sum(axis=0)
+    return float(trial[int(np.argmin(cost))])
 
 
 def _leverage(matrix: Floats, spread: Floats) -> float:

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import FrameError
-from ...core.detect import detect, measure_seeing
+from ...core.detect import (
+    FLAG_BLEND,
+    FLAG_EDGE,
+    FLAG_MASKED,
+    FLAG_SATURATED,
+    Sources,
+    detect,
+    measure_seeing,
+)
 from ...core.distortion import Surface, common_distortion
 from ...core.skyplane import frame_points, from_plane, to_plane
 from ...core.wcsfit import Limits, Refusal, Solution, solve
@@ -153,11 +161,19 @@ def detect_frame(job: DetectJob) -> Stars:
     shape = (int(frame.image.shape[0]), int(frame.image.shape[1]))
     cards = guess_cards(frame.header)
     centre, radius, scale, turn = _geometry(cards, shape)
-    # A saturated or blended star's place is worth less than its light says.
-    worse = np.where(found.flags & 4, 0.3, np.where(found.flags & 2, 0.1, 0.0))
-    sigma = np.hypot(np.clip(found.centroid_sigma(), 0.01, 2.0), worse)
-    return Stars(found.x, found.y, found.flux, sigma, measure_seeing(found), shape, cards,
+    seeing = measure_seeing(found)
+    sigma = np.hypot(np.clip(found.centroid_sigma(), 0.01, 2.0), _spoilt(found, shape, seeing))
+    return Stars(found.x, found.y, found.flux, sigma, seeing, shape, cards,
                  year_of(str(frame.header.get("DATE-OBS", ""))), centre, radius, scale, turn)
+
+
+def _spoilt(found: Sources, shape: tuple[int, int], seeing: float) -> Floats:
+    """Return the error in px to fear where a star is saturated, blended, cut by the edge or by masked pixels."""
+    near = 1.2 * seeing if np.isfinite(seeing) else 4.0
+    edge = np.minimum.reduce([found.x, found.y, shape[1] - 1 - found.x, shape[0] - 1 - found.y]) < near
+    blended = np.where(found.flags & FLAG_BLEND, 0.1, 0.0)
+    cut = np.where(edge | ((found.flags & (FLAG_EDGE | FLAG_MASKED)) != 0), 0.4, 0.0)
+    return np.asarray(np.maximum.reduce([blended, cut, np.where(found.flags & FLAG_SATURATED, 0.3, 0.0)]))
 
 
 def _positive(value: Any) -> float | None:
