@@ -110,9 +110,9 @@ def test_preflight_says_what_is_there_and_what_is_missing(page, qtbot, night):
 def test_a_missing_master_is_asked_about_before_the_run(page, qtbot, night):
     (night / "calibration" / "flat_J.fits").unlink()
     page.check_again()
-    qtbot.waitUntil(lambda: "Master flat J is not built" in checks(page, qtbot), timeout=5000)
+    qtbot.waitUntil(lambda: "Not built yet: master flat J" in checks(page, qtbot), timeout=5000)
     assert not page.start()
-    assert page.strip.notice.text == "Master flat J is not built."
+    assert page.strip.notice.text == "Not built yet: master flat J."
     with qtbot.waitSignal(page.mastersWanted):
         page.strip.notice.button("masters").click()
 
@@ -211,6 +211,22 @@ def test_a_lost_frame_does_not_stop_the_others(page, qtbot, night):
     page.form.set_value("redo", True)
     reduce_and_wait(page, qtbot)
     assert page.run.matrix.counts("stack")[Status.DONE] == 2
+
+
+def test_lost_frames_are_listed_with_reasons_and_can_be_left_out(page, qtbot, night):
+    (night / "calibration" / "flat_J.fits").unlink()
+    reduce_and_wait(page, qtbot)
+    assert page.lost.rowCount() == 3
+    assert page.lower.tabText(page.lower.indexOf(page.lost_view)) == "Lost frames (3)"
+    assert page.lower.currentWidget() is page.lost_view
+    assert "no master flat" in page.lost.index(0, 3).data()
+    frame = page.lost.lost[0].frame
+    page.open_cell(frame, "stack")
+    assert "left the run at flatten (failed)" in page.compare.after.image._note.text()
+    page.lost_view.table.selectRow(0)
+    page.lost_view.leave.click()
+    assert page.kept[0].verdict(frame).by == "hand"
+    assert not page.kept[0].selection.keeps(frame)
 
 
 def test_options_are_kept_in_the_night_and_copied_as_a_command_line(page, qtbot, night):

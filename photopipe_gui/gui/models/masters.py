@@ -155,8 +155,9 @@ def judge_state(
         if not entry.kept:
             reason = f"All {len(entry.given)} frames are rejected: accept some in Frames."
             return replace(entry, state=State.NO_INPUTS, reason=reason)
-        few = f"; only {len(entry.kept)} of the {fmin} wanted" if entry.too_few(fmin) else ""
-        return replace(entry, state=State.MISSING, reason=f"{len(entry.kept)} frames are ready{few}")
+        count = len(entry.kept)
+        few = f"Only {count} of the {fmin} frames wanted"
+        return replace(entry, state=State.MISSING, reason=few if count < fmin else f"{count} frames are ready")
     if known.problem:
         return replace(entry, state=State.FAILED, reason=known.problem)
     if not entry.given:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,7 @@ from ...reduction.catalogs.config import CatalogConfig
 from ...reduction.catalogs.lookup import check
 from ...reduction.table import FrameRow
 from ...reduction.workspace import Workspace
-from .masters import MasterEntry, State
+from .masters import MASTER_TYPES, MasterEntry, State
 
 #: Every online catalogue is asked through this server.
 CATALOGUE_HOST = ("vizier.cds.unistra.fr", 443)
@@ -104,39 +104,56 @@ def _masters(request: PreflightRequest) -> list[Check]:
             wanted[need.mtype, need.key] = need.required
     folders = Workspace.of_night(request.night).calibration
     known = {entry.ident: entry for entry in request.masters}
-    lines, there = [], 0
-    for (mtype, key), required in sorted(wanted.items()):
-        entry, found = known.get((mtype, key)), find_master(mtype, key, folders)
-        if found is None:
-            lines.append(_absent(mtype, key, required, entry, request))
-        elif entry is not None and entry.state is State.STALE:
-            text = f"Master {mtype} {key} is out of date"
-            lines.append(Check(Level.WARNING, text, f"{entry.reason}. Build it anew.", "masters"))
-        else:
+    there = lacking = 0
+    stale: list[tuple[str, str]] = []
+    ready: list[tuple[str, str]] = []
+    absent: list[Check] = []
+    for ident in sorted(wanted, key=lambda ident: (MASTER_TYPES.index(ident[0]), ident[1])):
+        entry, found = known.get(ident), find_master(*ident, folders)
+        if found is not None and (entry is None or entry.state is not State.STALE):
             there += 1
+            continue
+        lacking += wanted[ident]
+        if found is not None:
+            stale.append(ident)
+        elif entry is not None and entry.kept:
+            ready.append(ident)
+        elif wanted[ident]:
+            absent.append(_absent(*ident, request))
+    lines = []
     if there:
-        total = sum(wanted.values())
         text = "1 master at hand" if there == 1 else f"{there} masters at hand"
-        lines.insert(0, Check(Level.OK, text if there >= total else f"{text}, {total} are wanted"))
-    return [line for line in lines if line is not None]
+        lines.append(Check(Level.OK, f"{text}, {there + lacking} are wanted" if lacking else text))
+    if stale:
+        lines.append(Check(Level.WARNING, f"Out of date: {_listed(stale)}", _its_reason(stale, known), "masters"))
+    if ready:
+        level = Level.WARNING if any(wanted[ident] for ident in ready) else Level.NOTE
+        lines.append(Check(level, f"Not built yet: {_listed(ready)}", "The frames for it are there.", "masters"))
+    return lines + absent
 
 
-def _absent(
-    mtype: str, key: str, required: bool, entry: MasterEntry | None, request: PreflightRequest
-) -> Check | None:
-    if entry is not None and entry.kept:
-        level = Level.WARNING if required else Level.NOTE
-        return Check(level, f"Master {mtype} {key} is not built", f"{len(entry.kept)} frames are ready.", "masters")
-    if not required:
-        return None
+def _listed(idents: Sequence[tuple[str, str]]) -> str:
+    """Return masters by type: ``bias C0 C1, flat i Z``."""
+    by_type: dict[str, list[str]] = {}
+    for mtype, key in idents:
+        by_type.setdefault(mtype, []).append(key)
+    return "master " + ", ".join(f"{mtype} {' '.join(keys)}" for mtype, keys in by_type.items())
+
+
+def _its_reason(idents: Sequence[tuple[str, str]], known: Mapping[tuple[str, str], MasterEntry]) -> str:
+    return f"{known[idents[0]].reason}." if len(idents) == 1 else "The selection or a master below them changed."
+
+
+def _absent(mtype: str, key: str, request: PreflightRequest) -> Check:
     count = sum(
         any((need.mtype, need.key) == (mtype, key) for need in needs_of(request.instrument, row.camera, row.filter))
         for row in request.science
     )
+    frames = "1 frame" if count == 1 else f"{count} frames"
     if mtype == "flat":
-        text, fate = f"No flat for {key}", f"{count} frames will drop out"
+        text, fate = f"No flat for {key}", f"{frames} will drop out"
     else:
-        text, fate = f"No master {mtype} {key}", f"{count} frames keep their {mtype} level"
+        text, fate = f"No master {mtype} {key}", f"{frames} will keep the {mtype} level"
     return Check(Level.WARNING, text, f"{fate}. Put a {mtype}_{key}.fits of another night into calibration.")
 
 

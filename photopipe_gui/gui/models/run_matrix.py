@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QFont
 
 from ...reduction.outcome import Outcome, Status, Value
@@ -64,7 +64,15 @@ def row_label(row: MatrixRow) -> str:
 
 
 class RunMatrix(QAbstractTableModel):
-    """Outcomes by frame and step. Rows are told apart by frame name; rows of one target and filter stand together."""
+    """Outcomes by frame and step. Rows are told apart by frame name; rows of one target and filter stand together.
+
+    Signals
+    -------
+    lostChanged()
+        A frame was lost, or came back.
+    """
+
+    lostChanged = pyqtSignal()
 
     def __init__(self, steps: Sequence[tuple[str, str]], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -98,10 +106,12 @@ class RunMatrix(QAbstractTableModel):
             ordered.setdefault(outcome.frame, MatrixRow(outcome.frame, product=is_group_row(outcome.frame)))
         self.set_rows(ordered.values())
         self.beginResetModel()
+        blocked = self.blockSignals(True)
         for outcome in found:
             if outcome.step in self._titles:
                 self._cells[outcome.frame, outcome.step] = outcome
                 self._note_lost(outcome)
+        self.blockSignals(blocked)
         self._counts.clear()
         self.endResetModel()
 
@@ -199,6 +209,14 @@ class RunMatrix(QAbstractTableModel):
         path = Path(outcome.product)
         return path if path.is_file() else None
 
+    def why_no_product(self, frame: str, step: str) -> str:
+        """Return why there is nothing to show of a frame at a step, in words."""
+        outcome, lost = self._cells.get((frame, step)), self._lost_before(frame, step)
+        if outcome is None and lost is not None:
+            return f"{frame} left the run at {lost.step} ({WORDS[lost.status]}): {lost.reason}"
+        why = outcome.reason if outcome is not None and outcome.reason else "there is no product yet"
+        return f"{frame}, {step}: {why}"
+
     def product_before(self, frame: str, step: str) -> tuple[str, Path] | None:
         """Return the file that the given step read (the nearest earlier product other than its own) and who made it."""
         own = self.product(frame, step)
@@ -224,9 +242,11 @@ class RunMatrix(QAbstractTableModel):
             if known is None or self.steps.index(outcome.step) < self.steps.index(known.step):
                 self._lost[outcome.frame] = outcome
                 self._counts.clear()
+                self.lostChanged.emit()
         elif outcome.frame in self._lost and self._lost[outcome.frame].step == outcome.step:
             del self._lost[outcome.frame]
             self._counts.clear()
+            self.lostChanged.emit()
 
     def lost(self) -> list[Outcome]:
         """Return, for each frame that was lost, the outcome that says where and why."""

@@ -12,6 +12,7 @@ from ...reduction.auto.plan import AutoprocParams
 from ...reduction.table import FrameTable
 from ...reduction.workspace import Workspace
 from ..jobs import JobOutcome, Jobs
+from ..models.lost_frames import LostFrames
 from ..models.night import NightModel
 from ..models.param_form import ParamForm
 from ..models.preflight import Check, Level
@@ -19,6 +20,7 @@ from ..preflight_watch import PreflightWatch
 from ..reduction_run import ReductionRun
 from ..tasks_reduce import ReduceRequest, RunState, summary
 from ..theme import Theme
+from ..widgets.lost_view import LostView
 from ..widgets.reduce_side import ReduceSide
 from ..widgets.results_view import ResultsView
 from ..widgets.run_matrix_view import RunMatrixView
@@ -53,6 +55,7 @@ class ReducePage(QWidget):
         self.run = ReductionRun(jobs, self)
         self.preflight = PreflightWatch(session, jobs.reader, self._params, self)
         self._checks: tuple[Check, ...] = ()
+        self._after_run = False
         self._build()
         self._connect()
         self._night_opened()
@@ -65,11 +68,14 @@ class ReducePage(QWidget):
         self.view = RunMatrixView(self.run.matrix)
         self.compare = StepCompare(self._jobs.reader)
         self.results_view = ResultsView(self.run.results, self._jobs.reader)
+        self.lost = LostFrames(self.run.matrix, self)
+        self.lost_view = LostView(self.lost, self.run.matrix.steps)
         self.times = TimeBars()
         self.lower = QTabWidget()
         self.lower.setDocumentMode(True)
         self.lower.addTab(self.compare, "Products")
         self.lower.addTab(self.results_view, "Results")
+        self.lower.addTab(self.lost_view, "Lost frames")
         self.lower.addTab(self.times, "Time per step")
         down = self._down = QSplitter(Qt.Orientation.Vertical)
         down.addWidget(self.view)
@@ -121,6 +127,11 @@ class ReducePage(QWidget):
         run.read.connect(self._show_run)
         run.matrix.modelReset.connect(self._fit_matrix)
         run.matrix.rowsInserted.connect(self._fit_matrix)
+        self.lost.modelReset.connect(self._lost_changed)
+        self.lost_view.opened.connect(self.view.show_frame)
+        self.lost_view.againWanted.connect(self._try_again)
+        self.lost_view.leaveOutWanted.connect(self._leave_out)
+        self.view.leaveOutWanted.connect(self._leave_out)
         run.timesChanged.connect(self.times.set_seconds)
         self.view.opened.connect(self.open_cell)
         self.view.redoWanted.connect(self.redo_from)
@@ -157,7 +168,7 @@ class ReducePage(QWidget):
             return False
         lacking = [line for line in self._checks if line.action == "masters" and line.level is Level.WARNING]
         if ask and lacking:
-            text = f"{lacking[0].text}." if len(lacking) == 1 else f"{len(lacking)} masters are missing or out of date."
+            text = " ".join(f"{line.text}." for line in lacking)
             self.strip.set_notice(text, (("masters", "Build masters"), ("go on", "Reduce without")))
             return False
         return self._run(redo_step, redo_frames)
@@ -165,6 +176,19 @@ class ReducePage(QWidget):
     def redo_from(self, frame: str, step: str) -> None:
         """Make the products of a frame (empty: of all) anew from a step on."""
         self.start(step, (frame,) if frame else (), ask=False)
+
+    def _try_again(self, step: str, frames: tuple[str, ...]) -> None:
+        self.start(step, frames, ask=False)
+
+    def _leave_out(self, frames: tuple[str, ...]) -> None:
+        """Reject frames by hand: the next run goes without them."""
+        self._session.set_hand(frames, False)
+        count = "1 frame is" if len(frames) == 1 else f"{len(frames)} frames are"
+        self.strip.set_notice(f"{count} left out: rejected by hand. Reduce again to go without.")
+
+    def _lost_changed(self) -> None:
+        count = self.lost.rowCount()
+        self.lower.setTabText(self.lower.indexOf(self.lost_view), f"Lost frames ({count})" if count else "Lost frames")
 
     def _run(self, redo_step: str, redo_frames: tuple[str, ...]) -> bool:
         session, params = self._session, self._params()
@@ -190,8 +214,7 @@ class ReducePage(QWidget):
         state = outcome.value.state if isinstance(outcome.value, RunState) else ""
         stopped = outcome.state == "cancelled" or state == "stopped"
         self.strip.end(outcome, stopped, len(self.run.matrix.lost()), self.run.fresh)
-        if outcome.ok and not stopped:
-            self.lower.setCurrentWidget(self.results_view)
+        self._after_run = outcome.ok and not stopped
 
     # --------------------------------------------------- the night and its run
 
@@ -210,6 +233,9 @@ class ReducePage(QWidget):
 
     def _show_run(self, state: RunState) -> None:
         self.results_view.set_summary(summary(state), bool(state.state))
+        if self._after_run:
+            self._after_run = False
+            self.lower.setCurrentWidget(self.results_view if state.results else self.lost_view)
         if not self.run.running and not self.strip.ended:
             idle = "Not reduced yet. Reduce starts with the kept science frames and these options."
             self.strip.set_idle(summary(state) if state.state else idle)
@@ -219,9 +245,7 @@ class ReducePage(QWidget):
         matrix = self.run.matrix
         path = matrix.product(frame, step)
         if path is None:
-            outcome = matrix.outcome(frame, step)
-            why = outcome.reason if outcome is not None and outcome.reason else "there is no product yet"
-            self.compare.clear(f"{frame}, {step}: {why}")
+            self.compare.clear(matrix.why_no_product(frame, step))
         else:
             self.compare.show_products((step, path), self.run.product_before(frame, step))
         self.lower.setCurrentWidget(self.compare)

@@ -64,6 +64,7 @@ class InputsBar(QFrame):
         stale = entry is not None and bool(entry.kept) and entry.state in (State.STALE, State.MISSING, State.FAILED)
         current = entry is not None and entry.state is State.CURRENT
         self.rebuild_button.setEnabled(stale and not self._busy)
+        self.rebuild_button.setText("Build" if entry is not None and entry.state is State.MISSING else "Rebuild")
         self.rebuild_button.setProperty("role", "primary" if stale else "")
         style = self.rebuild_button.style()
         if style is not None:

@@ -58,6 +58,7 @@ class MasterSide(QWidget):
         form = QFormLayout()
         form.setContentsMargins(10, 8, 10, 4)
         form.setVerticalSpacing(4)
+        form.setHorizontalSpacing(10)
         form.addRow("Combine", self._method)
         form.addRow("At least", self._fmin)
         buttons = QHBoxLayout()

@@ -16,7 +16,7 @@ from PyQt6.QtWidgets import (
 )
 
 from ...reduction.outcome import Status
-from ..models.run_matrix import STATUS_ROLE, RunMatrix
+from ..models.run_matrix import OUTCOME_ROLE, STATUS_ROLE, RunMatrix, is_group_row
 from ..theme import colors, theme
 from .status_mark import OF_STATUS, paint_mark
 
@@ -32,11 +32,15 @@ class StatusDelegate(QStyledItemDelegate):
         named = colors()
         status = index.data(STATUS_ROLE) or Status.PENDING
         shape, tone_name = OF_STATUS[status]
+        # Lost at an earlier step: said quietly, the loud cell is the one that lost it.
+        quiet = status is Status.DROPPED and index.data(OUTCOME_ROLE) is None
+        if quiet:
+            tone_name = "border"
         tone, ground = QColor(getattr(named, tone_name)), QColor(named.base)
         box = QRectF(option.rect).adjusted(1, 1, -1, -1)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if status is not Status.PENDING:
+        if status is not Status.PENDING and not quiet:
             fill = QColor(tone)
             fill.setAlpha(26 if status in (Status.DONE, Status.SKIPPED) else 52)
             painter.setPen(Qt.PenStyle.NoPen)
@@ -56,7 +60,8 @@ class StatusDelegate(QStyledItemDelegate):
         if word:
             painter.setFont(option.font)
             plain = status in (Status.DONE, Status.SKIPPED)
-            painter.setPen(QColor(named.muted if status is Status.SKIPPED else named.text if plain else tone))
+            faint = status is Status.SKIPPED or quiet
+            painter.setPen(QColor(named.muted if faint else named.text if plain else tone))
             place = QRectF(mark.right() + 5, box.top(), room + 2, box.height())
             painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, word)
         painter.restore()
@@ -76,9 +81,12 @@ class RunMatrixView(QTableView):
         Frame and step from which to reduce anew; an empty frame means all frames.
     revealWanted(str, str)
         Frame and step whose product is to be shown in its folder.
+    leaveOutWanted(tuple)
+        Frames to reject by hand.
     """
 
     opened = pyqtSignal(str, str)
+    leaveOutWanted = pyqtSignal(tuple)
     redoWanted = pyqtSignal(str, str)
     revealWanted = pyqtSignal(str, str)
 
@@ -158,4 +166,7 @@ class RunMatrixView(QTableView):
         menu.addSeparator()
         menu.addAction(f"Redo this frame from {step}", lambda: self.redoWanted.emit(frame, step))
         menu.addAction(f"Redo all frames from {step}", lambda: self.redoWanted.emit("", step))
+        if not is_group_row(frame):
+            menu.addSeparator()
+            menu.addAction("Leave this frame out", lambda: self.leaveOutWanted.emit((frame,)))
         return menu

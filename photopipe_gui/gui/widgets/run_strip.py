@@ -121,7 +121,7 @@ class RunStrip(QWidget):
             self._say("Everything was up to date: same frames, masters and options as before.")
             return
         word = "Finished" if outcome.ok and not stopped else "Stopped, what was finished stays,"
-        tail = f", {lost} frames lost: hover their cells for the reasons" if lost else ""
+        tail = f", {lost} lost: see Lost frames" if lost else ""
         self._say(f"{word} after {duration_text(outcome.seconds)}{tail}")
 
     def _say(self, text: str) -> None:
