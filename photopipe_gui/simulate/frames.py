@@ -30,7 +30,8 @@ class RegionPlan:
 
     ``sky`` is the sky in electrons per pixel and exposure where the response is 1, ``slope`` its gradient in x and y
     as a fraction from edge to edge, ``fringe`` the strength of the fringes; the sources have positions on the sky
-    (deg, at the night's date) and total electrons; ``extended`` draws a galaxy that fills a third of the region.
+    (deg, at the night's date) and total electrons; ``extended`` is the peak (e-), right
+    ascension and declination (deg) of a galaxy that fills a third of the region, None without one.
     """
 
     region: Region
@@ -43,7 +44,7 @@ class RegionPlan:
     fwhm: NDArray[np.float64]
     ellipticity: NDArray[np.float64]
     angle: NDArray[np.float64]
-    extended: float = 0.0
+    extended: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,13 @@ def region_light(
         image += np.float32(plan.fringe) * pattern
     image *= np.float32(plan.sky)
     if plan.extended:
-        image += _galaxy(x, y, plan.extended)
+        peak, ra, dec = plan.extended
+        px, py = pixels_of(wcs, np.array([ra]), np.array([dec]))
+        image += _galaxy(
+            x - np.float32((px[0] - region.light.x0) / nx - 0.5),
+            y - np.float32((py[0] - region.light.y0) / ny - 0.5),
+            peak,
+        )
     if len(plan.ra):
         px, py = pixels_of(wcs, plan.ra, plan.dec)
         px, py = px - region.light.x0, py - region.light.y0

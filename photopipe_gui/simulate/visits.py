@@ -280,7 +280,10 @@ def _light(
     slope = (gradient * math.cos(direction), gradient * math.sin(direction))
     fringe = planner.options.fringes * (1 + 0.1 * float(rng.normal()))
     seen = sources_seen(planner, target.sources, region, zero, sky, scale, noise)
-    extended = 3 * level if planner.options.field == "extended" else 0.0
+    extended = None
+    if planner.options.field == "extended":
+        usual = 10 ** (-0.4 * (SKY_BRIGHTNESS[band] - clear)) * scale**2
+        extended = (3 * usual * sky.transparency, target.ra, target.dec)
     part = replace(RegionPlan(region, level, slope, fringe, *seen), extended=extended)
     channel = ChannelTruth(
         region.suffix, region.filter, band, region.science, zero - 2.5 * math.log10(detector.gain),

@@ -210,6 +210,33 @@ def test_the_zero_point_is_the_magnitude_of_one_dn(tmp_path):
     assert -2.5 * np.log10(dn) + channel.zero_point == pytest.approx(magnitude, abs=1e-3)
 
 
+def test_a_large_galaxy_keeps_its_place_on_the_sky(tmp_path):
+    plans = planned(
+        tmp_path,
+        "lmi",
+        0.3,
+        n_science=2,
+        n_flat=0,
+        n_bias=0,
+        filters=("SDSS-R",),
+        field="extended",
+        noise=False,
+        **QUIET,
+    )
+    peaks = []
+    for plan in plans:
+        empty = dataclasses.replace(plan.regions[0], electrons=plan.regions[0].electrons * 0)
+        image, _, _ = make_image(dataclasses.replace(plan, regions=(empty,)))
+        y0, _, x0, _ = plan.regions[0].region.light
+        smooth = image[y0:, x0:].astype(float)[: 20 * 40, : 20 * 40].reshape(40, 20, 40, 20).mean(axis=(1, 3))
+        row, column = np.unravel_index(smooth.argmax(), smooth.shape)
+        sky = wcs_from_cards(plan.truth.wcs).all_pix2world([x0 + 20 * column + 10], [y0 + 20 * row + 10], 0)
+        peaks.append(np.ravel(sky))
+    first = plans[0].truth.wcs
+    assert np.abs(np.diff([p[1] for p in peaks]))[0] * 3600 < 6
+    assert abs(first["CRVAL1"] - plans[1].truth.wcs["CRVAL1"]) * 3600 > 10
+
+
 def test_cosmic_rays_are_tracks_of_all_lengths():
     hits = cosmic_rays(np.random.default_rng(2), (1000, 1000), 400, 26.0, 16.0)
     sizes = np.bincount(hits.hit, minlength=hits.count)
