@@ -11,8 +11,10 @@ from PyQt6.QtCore import QFileSystemWatcher, QObject, QTimer, pyqtSignal
 
 from ..errors import PhotopipeError
 from ..instruments.registry import get
+from ..paths import cache_folder
 from ..reduction.table import FrameTable
 from .jobs import JobOutcome, Jobs
+from .measure_cache import MeasureCache
 from .models.night import NightModel
 from .tasks import Measured, OpenedNight, Workers, measure_frames, open_night
 
@@ -43,6 +45,7 @@ class NightLoader(QObject):
     def __init__(self, session: NightModel, jobs: Jobs, workers: Workers, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session, self._lane, self._workers = session, jobs.side, workers
+        self._cache = MeasureCache(cache_folder() / "measurements.sqlite")
         self._pending: tuple[Path, str | None] | None = None
         self._fresh: list[Measured] = []
         self._doing = ""
@@ -86,7 +89,7 @@ class NightLoader(QObject):
             return
         table = FrameTable(self._session.table.folder, self._session.table.instrument, rows)
         self._doing = "measure"
-        job = measure_frames(table, self._workers.lane("side"))
+        job = measure_frames(table, partial(self._workers.lane, "side"), self._cache)
         self._lane.start("measuring frames", job, partial(self._workers.kill, "side"))
 
     # ------------------------------------------------------------- results

@@ -22,6 +22,7 @@ from ..reduction.progress import Level, Progress, Reporter
 from ..reduction.session import Session, load_session
 from ..reduction.table import FrameRow, FrameTable
 from . import display
+from .measure_cache import MeasureCache
 from .models.picture import FramePicture
 
 _NO_PREVIEW = np.zeros((1, 1), np.float32)
@@ -111,11 +112,12 @@ class Measured:
 class _Thumbnails:
     """A reporter that turns previews into thumbnails in the job's thread, before they reach the screen."""
 
-    def __init__(self, inner: Reporter) -> None:
-        self._inner = inner
+    def __init__(self, inner: Reporter, known: int, total: int) -> None:
+        self._inner, self._known, self._total = inner, known, total
+        self.fresh: list[Measured] = []
 
     def progress(self, event: Progress) -> None:
-        self._inner.progress(event)
+        self._inner.progress(replace(event, done=event.done + self._known, total=self._total))
 
     def message(self, text: str, level: Level = "info") -> None:
         self._inner.message(text, level)
@@ -128,14 +130,36 @@ class _Thumbnails:
             usable = item.preview.size > 1
             thumbnail = display.thumbnail_indices(item.preview) if usable else None
             item = Measured(replace(item, preview=_NO_PREVIEW), thumbnail)
+            self.fresh.append(item)
         self._inner.result(item)
 
 
-def measure_frames(table: FrameTable, executor: Executor | None) -> Callable[[Reporter], int]:
-    """Return the job that measures frames; each comes as a `Measured` result."""
+def measure_frames(
+    table: FrameTable, executor: Callable[[], Executor], cache: MeasureCache | None = None
+) -> Callable[[Reporter], int]:
+    """Return the job that measures frames; each comes as a `Measured` result.
+
+    Parameters
+    ----------
+    executor : callable
+        Called only when there is something that is not known from an earlier session.
+    cache : MeasureCache, optional
+        Measurements of earlier sessions.
+    """
 
     def job(reporter: Reporter) -> int:
-        return len(measure(table, executor, _Thumbnails(reporter)))
+        known = cache.load(table.rows) if cache is not None else {}
+        for stats, thumbnail in known.values():
+            reporter.result(Measured(stats, thumbnail))
+        missing = table.where(test=lambda row: row.frame_id not in known)
+        if not len(missing):
+            return len(known)
+        thumbnails = _Thumbnails(reporter, len(known), len(table))
+        try:
+            return len(known) + len(measure(missing, executor(), thumbnails))
+        finally:
+            if cache is not None:
+                cache.store((table.by_id(one.stats.frame_id), one.stats, one.thumbnail) for one in thumbnails.fresh)
 
     return job
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -202,7 +203,7 @@ def test_blink_plays_the_frames_shown(opened: MainWindow, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: len(seen) >= 8, timeout=5000)
     press(qtbot, opened, Key.Key_Space)
     ids = [row.frame_id for row in opened.session.shown_rows()]
-    steps = [(ids.index(b) - ids.index(a)) % len(ids) for a, b in zip(seen, seen[1:], strict=False)]
+    steps = [(ids.index(b) - ids.index(a)) % len(ids) for a, b in pairwise(seen)]
     assert set(steps) == {1}, "in order, round and round"
     count = len(seen)
     qtbot.wait(120)

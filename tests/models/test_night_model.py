@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from pytestqt.qtbot import QtBot
 
 from photopipe_gui.gui.models.night import NightModel
@@ -160,3 +162,19 @@ def test_another_instrument_does_not_inherit_decisions(night: NightModel) -> Non
     other = NightModel()
     other.open(night.night, registry.get("lmi"), night.table, session)
     assert other.hand == {}
+
+
+def test_hot_pixels_are_told_from_all_frames_of_a_kind_whatever_the_order(
+    night: NightModel, rows: tuple[FrameRow, ...]
+) -> None:
+    """A pixel that is full in a faint flat too rejects no flat, also when the flats are measured one by one."""
+    hot = np.array([7])
+    night.set_limits("flat", Limits(0.05, 0.95, reject_sat=True))
+    for name in ("f1", "f2", "f3", "f4"):
+        measured = replace(night.stats[name], n_saturated=1, saturated=hot)
+        night.add_measurements([(measured, None)])
+    night.add_measurements([(replace(night.stats["f0"], n_saturated=100, saturated=np.arange(100)), None)])
+    assert {"f1", "f2", "f3", "f4"} <= kept(night)
+    night.set_hand(["f2"], False)
+    night.set_hand(["f2"], None)
+    assert {"f1", "f2", "f3", "f4"} <= kept(night)

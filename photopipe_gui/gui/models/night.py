@@ -330,12 +330,27 @@ class NightModel(QObject):
         if frame_ids is None:
             table, old = self.table, {}
         else:
-            rows = tuple(self.table.by_id(name) for name in frame_ids if name in self.table)
+            rows = self._judged_with(self.table.by_id(name) for name in frame_ids if name in self.table)
             table, old = FrameTable(self.table.folder, self.table.instrument, rows), dict(self.selection.verdicts)
         fresh = decide(table, self.stats, self.limits, self.hand).verdicts
         changed = {name for name, verdict in fresh.items() if old.get(name) != verdict}
         self.selection = Selection({**old, **fresh})
         return changed
+
+    def _judged_with(self, rows: Iterable[FrameRow]) -> tuple[FrameRow, ...]:
+        """Rows and those whose verdict depends on them: saturated pixels are judged over all frames of a kind."""
+        rows = tuple(rows)
+        kinds = {
+            (row.ftype, row.camera, row.channel, row.filter) for row in rows if self.limits[row.ftype].reject_sat
+        }
+        if not kinds:
+            return rows
+        names = {row.frame_id for row in rows}
+        return tuple(
+            row
+            for row in self.table
+            if row.frame_id in names or (row.ftype, row.camera, row.channel, row.filter) in kinds
+        )
 
     # -------------------------------------------------------------- saving
 
