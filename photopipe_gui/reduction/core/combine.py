@@ -201,13 +201,17 @@ def combine(
     tiles = list(_tiles(shape, size))
     tallies = np.zeros((len(tiles), 4, len(inputs)))
     _run(tiles, lambda: StripWorker(recipe, size, target), tallies, min(threads, len(tiles)), tick)
-    valid, rejected, outlying, residual = tallies.sum(axis=0)
-    known = np.where((valid > 0) & (len(inputs) > 1), valid, np.nan)
-    contributions = tuple(
+    return replace(target, contributions=_contributions(tallies.sum(axis=0)))
+
+
+def _contributions(tally: NDArray[np.float64]) -> tuple[Contribution, ...]:
+    """Turn the sums over all strips, shape (4, n), into what each input gave."""
+    valid, rejected, outlying, residual = tally
+    known = np.where((valid > 0) & (valid.size > 1), valid, np.nan)
+    return tuple(
         Contribution(int(v), int(r), float(s), float(o))
         for v, r, s, o in zip(valid, rejected, residual / known, outlying / known, strict=True)
     )
-    return replace(target, contributions=contributions)
 
 
 def _check(inputs: Sequence[Input], method: str, *planes: Source | None) -> None:

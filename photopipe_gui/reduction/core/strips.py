@@ -222,11 +222,10 @@ class StripWorker:
         inverse = np.divide(np.float32(1.0), sigma, out=self._scratch[2][:size])
         averaging = recipe.method != "median"
         total, weight, count = self._scratch[3][:size], self._scratch[5][:size], self._counted[:size]
-        total[...] = 0
-        weight[...] = recipe.weights.sum()
-        count[...] = n
-        if valid is not None:
-            count[...] = valid
+        count[...] = n if valid is None else valid
+        if averaging:
+            total[...] = 0
+            weight[...] = recipe.weights.sum()
         for i, plane in enumerate(planes):
             residual[...] = plane
             residual -= median
@@ -236,7 +235,8 @@ class StripWorker:
             hole = self._holes[i]
             if hole is not None:
                 residual[hole] = 0
-                weight[hole] -= np.float32(recipe.weights[i])
+                if averaging:
+                    weight[hole] -= np.float32(recipe.weights[i])
             tally[0, i] = size if hole is None else size - np.count_nonzero(hole)
             tally[3, i] = np.add.reduce(residual)
             rejected = self._judge(residual, work, tally[:, i])
@@ -248,7 +248,9 @@ class StripWorker:
                 residual[rejected] = 0
                 weight[rejected] -= np.float32(recipe.weights[i])
                 count[rejected] -= 1
-            residual *= np.float32(recipe.weights[i] * recipe.noise[i])
+            factor = recipe.weights[i] * recipe.noise[i]
+            if factor != 1.0:
+                residual *= np.float32(factor)
             total += residual
         return self._result(median, sigma, total, weight, count, valid)
 
