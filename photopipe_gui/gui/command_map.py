@@ -8,12 +8,24 @@ from typing import Any
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction, QKeySequence
-from PyQt6.QtWidgets import QMainWindow
+from PyQt6.QtWidgets import QAbstractButton, QApplication, QComboBox, QMainWindow
 
 from .actions import ACTIONS, ActionSpec
 from .widgets.icons import bind_icon
 
 _EXTRA = ActionSpec("auto_select", "Auto-select by the rules", (), icon="auto_select")
+
+
+def press_focused() -> bool:
+    """Press the button or open the list that has the focus, as Space does everywhere; False when neither has."""
+    focused = QApplication.focusWidget()
+    if isinstance(focused, QAbstractButton):
+        focused.click()
+    elif isinstance(focused, QComboBox):
+        focused.showPopup()
+    else:
+        return False
+    return True
 
 
 class CommandMap:
@@ -52,6 +64,8 @@ class CommandMap:
             self.describe(spec.name, "")
 
     def _run(self, name: str, _checked: bool = False) -> None:
+        if name == "play" and press_focused():
+            return
         command = self._page_commands().get(name) if self._specs[name].page else self._commands.get(name)
         if command is not None:
             command()

@@ -295,8 +295,8 @@ class MainWindow(QMainWindow):
         self.commands.refresh(
             {
                 "auto_select": "" if session.is_open else "Open a night first.",
-                "masters": self.masters_page.why_not(),
-                "reduce": self.reduce_page.why_not(),
+                "masters": self.masters_page.why_not() if self._choice is None else "Finish the choice first.",
+                "reduce": self.reduce_page.why_not() if self._choice is None else "Finish the choice first.",
                 "stop": "" if busy else "Nothing is running.",
                 "undo": "" if session.history.undo_text else "Nothing to undo.",
                 "redo": "" if session.history.redo_text else "Nothing to redo.",

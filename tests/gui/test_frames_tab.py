@@ -258,3 +258,32 @@ def test_science_frames_can_be_seen_with_their_masters(opened: MainWindow, qtbot
     assert np.median(view.pixels()[:, :300]) == pytest.approx(120, abs=3)
     press(qtbot, opened, Key.Key_V)
     qtbot.waitUntil(lambda: np.median(view.pixels()) > 690)
+
+
+def test_space_presses_the_button_that_has_the_focus(opened: MainWindow, qtbot: QtBot) -> None:
+    opened.session.set_current(at(opened, "030200"))
+    button = opened.findChild(QPushButton, "rejectButton")
+    button.setFocus(Qt.FocusReason.TabFocusReason)
+    press(qtbot, opened, Key.Key_Space)
+    assert verdicts(opened)["030200"] == "X"
+    assert not opened.frames_page.bar.play.isChecked()
+
+
+def test_escape_clears_the_find_box_and_gives_the_keys_back(opened: MainWindow, qtbot: QtBot) -> None:
+    strip = opened.findChild(QListView, "filmstrip")
+    press(qtbot, opened, Key.Key_Slash)
+    box = opened.findChild(QLineEdit, "findBox")
+    qtbot.keyClicks(box, "nothing like this")
+    assert strip.model().rowCount() == 0
+    qtbot.keyClick(box, Key.Key_Escape)
+    assert strip.model().rowCount() == 11 and opened.focusWidget() is strip
+
+
+def test_a_night_without_frames_says_what_to_do(
+    window: MainWindow, night: Path, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(window.session.opened, timeout=5000):
+        window.open_night(night, "lmi")
+    assert len(window.session.table) == 0
+    assert "LMI" in window.frames_page.strip._empty
+    assert window.frames_page.panel.view._note.text() == "No frames here yet."

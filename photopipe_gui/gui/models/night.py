@@ -371,7 +371,8 @@ class NightModel(QObject):
     def save(self) -> None:
         """Write the session now; trouble is said once, in words, and nothing in memory is lost."""
         self._ui_timer.stop()
-        if self.night is None:
+        # A folder without frames (perhaps opened as of a wrong instrument) holds no decisions to keep.
+        if self.night is None or not len(self.table):
             return
         try:
             save_session(self.night, self.session())

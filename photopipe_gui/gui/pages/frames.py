@@ -103,6 +103,7 @@ class FramesPage(QWidget):
         self.bar.rate.valueChanged.connect(self._set_rate)
         self.bar.tilesChanged.connect(self._set_tiles)
         self.bar.findChanged.connect(self._find)
+        self.bar.findLeft.connect(self.strip.setFocus)
         self.bar.calibrate.toggled.connect(self._calibrate_toggled)
         self.verdict.accept.clicked.connect(self.accept)
         self.verdict.reject.clicked.connect(self.reject)
@@ -248,6 +249,7 @@ class FramesPage(QWidget):
 
     def _group_changed(self) -> None:
         self.plot.reload()
+        self._say_empty()
         self._show_current(self._session.current)
 
     def _find(self, text: str) -> None:
@@ -257,6 +259,19 @@ class FramesPage(QWidget):
         if shown and self._session.current not in shown:
             self._session.set_current(shown[0])
         self.strip.show_frame(self._session.current)
+        self._say_empty()
+
+    def _say_empty(self) -> None:
+        """Where there is nothing to show, say what to do."""
+        session = self._session
+        if self.frames.finds:
+            text = "No frame has these words. Escape in the find box clears them."
+        elif session.is_open and not len(session.table):
+            title = session.instrument.title if session.instrument else "this instrument"
+            text = f"There are no raw frames of {title} in this folder. Choose another instrument, or Watch for frames."
+        else:
+            text = ""
+        self.strip.set_empty_text(text)
 
     def _set_tiles(self, count: int) -> None:
         self._tiles_wanted = count
@@ -278,7 +293,7 @@ class FramesPage(QWidget):
         self.plot.set_current(frame_id)
         self._refresh_verdict()
         if row is None:
-            self.panel.clear("" if not self._session.is_open else "No frame is shown.")
+            self.panel.clear("No frames here yet." if self._session.is_open else "")
             self.pictureShown.emit(None)
             return
         shown = {tile.row.frame_id for tile in self.panel.tiles() if tile.row is not None}

@@ -14,7 +14,7 @@ from PyQt6.QtCore import (
     Qt,
     pyqtSignal,
 )
-from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen, QPixmap, QWheelEvent
+from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PyQt6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from ...reduction.table import FrameRow
@@ -161,6 +161,7 @@ class Filmstrip(QListView):
         self.setObjectName("filmstrip")
         self.setAccessibleName("Filmstrip of frames")
         self._frames = frames
+        self._empty = ""
         self._delegate = ThumbnailDelegate(self)
         self.setItemDelegate(self._delegate)
         self.setModel(frames)
@@ -193,6 +194,19 @@ class Filmstrip(QListView):
     def selected_ids(self) -> list[str]:
         """Ids of the selected frames, in order of time."""
         return [index.data(ID_ROLE) for index in sorted(self.selectedIndexes(), key=QModelIndex.row)]
+
+    def set_empty_text(self, text: str) -> None:
+        """Set what is said where there is no frame to show."""
+        self._empty = text
+        self.viewport().update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        super().paintEvent(event)
+        if self._frames.rowCount() == 0 and self._empty:
+            painter = QPainter(self.viewport())
+            painter.setPen(QColor(colors().muted))
+            room = self.viewport().rect().adjusted(20, 0, -20, 0)
+            painter.drawText(room, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._empty)
 
     def forget_pictures(self) -> None:
         """Another night."""

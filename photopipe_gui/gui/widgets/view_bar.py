@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QKeySequence, QShortcut
 from PyQt6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLineEdit, QSpinBox, QToolButton, QWidget
 
 from .. import display
@@ -22,11 +23,14 @@ class ViewBar(QFrame):
         1 (a frame with its halves), 2 or 4 frames side by side.
     findChanged(str)
         Words that narrow the frames shown.
+    findLeft()
+        The observer is done with the find box (Enter, or Escape, which clears it).
     """
 
     playToggled = pyqtSignal(bool)
     tilesChanged = pyqtSignal(int)
     findChanged = pyqtSignal(str)
+    findLeft = pyqtSignal()
 
     def __init__(self, panel: PicturePanel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -104,6 +108,10 @@ class ViewBar(QFrame):
         self.find.setMinimumWidth(90)
         describe(self.find, "Find frames", "Frames whose name, target, filter, type or verdict holds these words", "/")
         self.find.textChanged.connect(self.findChanged)
+        self.find.returnPressed.connect(self.findLeft)
+        escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self.find)
+        escape.setContext(Qt.ShortcutContext.WidgetShortcut)
+        escape.activated.connect(self._escape)
         row.addWidget(self.find, 1)
         panel.settingsChanged.connect(self.refresh)
         self.refresh()
@@ -143,6 +151,10 @@ class ViewBar(QFrame):
     def _play_toggled(self, on: bool) -> None:
         bind_icon(self.play, "pause" if on else "play")
         self.playToggled.emit(on)
+
+    def _escape(self) -> None:
+        self.find.clear()
+        self.findLeft.emit()
 
     def _fit(self) -> None:
         for tile in self._panel.tiles():
