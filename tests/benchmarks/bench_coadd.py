@@ -130,7 +130,8 @@ def boxed(noise):
 
 def table_of_quality():
     """Print what each resampler does to flux, width and noise."""
-    print(f"{'':30s} {'flux rms':>9s} {'(scale 1.05)':>12s} {'FWHM +%':>8s} {'(2.2 px)':>8s} {'box noise':>9s} {'pixel':>6s}")
+    heads = ("flux rms", "(scale 1.05)", "FWHM +%", "(2.2 px)", "box noise", "pixel")
+    print(" " * 30, "{:>9s} {:>12s} {:>8s} {:>8s} {:>9s} {:>6s}".format(*heads))
     for name, run in methods().items():
         rng = np.random.default_rng(1)
         same, coarse, sharp = (quality(run, f, s, rng) for f, s in ((3.0, 1.0), (3.0, 1.05), (2.2, 1.0)))
@@ -188,7 +189,8 @@ def in_memory(frames, target):
         pixels = pixelmap.pixel_map(target, wcs, image.shape)
         placed = resample.resample(image, np.zeros(image.shape, np.uint8), pixels)
         sources.append(coadd.InMemory(placed))
-        layers.append(Layer(coadd.sky_noise(image, np.ones(image.shape, bool)), float(placed.variance.mean()), fwhm=3.0))
+        noise = coadd.sky_noise(image, np.ones(image.shape, bool))
+        layers.append(Layer(noise, float(placed.variance.mean()), fwhm=3.0))
     return coadd.combine(sources, layers, target.shape, Rejection())
 
 
@@ -211,8 +213,9 @@ def whole_step(folder, frames, workers):
         rows = target.shape[0]
         step = coadd.rows_within(128 << 20, len(placed), target.shape[1])
         block = -(-rows // (4 * workers))
-        list(pool.map(stack_jobs.combine_strip, [
-            stack_jobs.StripJob(placed, planes, Rejection(), y, min(y + block, rows), step) for y in range(0, rows, block)]))
+        strips = [stack_jobs.StripJob(placed, planes, Rejection(), y, min(y + block, rows), step)
+                  for y in range(0, rows, block)]
+        list(pool.map(stack_jobs.combine_strip, strips))
         planes.read()
 
 

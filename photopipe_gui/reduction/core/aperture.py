@@ -14,6 +14,8 @@ ANNULUS = (6.0, 9.0)  # FWHM, of the ring that gives the local sky
 _NARROWEST = 6.0  # px, width of the ring at least
 _CLIP = 2.5
 _BETA = 3.0  # of the Moffat profile that estimates how much light of a neighbour falls into an aperture
+_DISC_LEVEL = 0.03  # of the noise of a pixel: below, the light of a star is no trouble in the sky of another
+_EDGE_LOSS = 1.05  # px: pixels cut by a circle count in part, and their noise with the square of that part
 MAGNITUDE = 2.5 / np.log(10.0)
 
 
@@ -104,6 +106,43 @@ def local_sky(
     return LocalSky(sky, scatter, count)
 
 
+def star_discs(
+    shape: tuple[int, int], x: Floats, y: Floats, flux: Floats, fwhm: float, noise: float, most: int = 6000
+) -> Booleans:
+    """Return the pixels that sources shine on noticeably, to be kept out of the sky of others.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the image.
+    x, y, flux : ndarray of float64, shape (n,)
+        Positions (zero-based px) and DN, brightest first.
+    fwhm, noise : float
+        Seeing in px and standard deviation of a pixel in DN.
+    most : int
+        Sources that are marked.
+
+    Returns
+    -------
+    ndarray of bool, shape `shape`
+        Discs out to where a Moffat profile of beta 3 falls to 0.03 of the noise, at most out to the sky ring.
+    """
+    marked = np.zeros(shape, bool)
+    alpha = fwhm / 2 / np.sqrt(2 ** (1 / _BETA) - 1)
+    peak = np.maximum(flux, 0) * (_BETA - 1) / (np.pi * alpha**2)
+    reach = alpha * np.sqrt(np.maximum((peak / max(_DISC_LEVEL * noise, 1e-30)) ** (1 / _BETA) - 1, 0))
+    reach = np.minimum(reach, ring(fwhm)[0] - 1)
+    ny, nx = shape
+    for xs, ys, r in zip(x[:most], y[:most], reach[:most], strict=True):
+        if r < 1 or not np.isfinite(xs + ys):
+            continue
+        x0, x1 = max(0, int(xs - r)), min(nx, int(xs + r) + 2)
+        y0, y1 = max(0, int(ys - r)), min(ny, int(ys + r) + 2)
+        inside = (np.arange(x0, x1) - xs)[None, :] ** 2 + (np.arange(y0, y1) - ys)[:, None] ** 2 < r * r
+        marked[y0:y1, x0:x1] |= inside
+    return marked
+
+
 def aperture_photometry(
     image: NDArray[np.float32],
     bad: Booleans,
@@ -149,7 +188,8 @@ def aperture_photometry(
     around = around or local_sky(image, bad, x, y, *ring(fwhm))
     area = np.pi * radius**2
     flux = np.asarray(total, dtype=float) - area * around.level
-    variance = area * noise**2 * (1 + area / np.maximum(around.count, area))
+    own = max(area - _EDGE_LOSS * radius, 0.5 * area)
+    variance = noise**2 * (own + area**2 / np.maximum(around.count, area))
     if np.isfinite(gain) and gain > 0:
         variance = variance + np.maximum(flux, 0) / gain
     return Apertures(radius, flux, np.sqrt(variance), around.level)

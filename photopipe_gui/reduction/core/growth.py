@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .aperture import Apertures, Booleans, Floats, aperture_photometry, local_sky, ring
+from .aperture import Apertures, Booleans, Floats, LocalSky, aperture_photometry, local_sky, ring
 
 RADII = (0.6, 0.8, 1.0, 1.25, 1.5, 1.85, 2.3, 3.0, 4.0, 5.0)  # FWHM
 _UNIFORM = 3.0  # variety above which the stars of an image have not one profile
@@ -97,6 +97,7 @@ def measure_growth(
     fwhm: float,
     noise: float,
     gain: float = float("nan"),
+    around: LocalSky | None = None,
 ) -> Growth:
     """Measure the curve of growth on stars.
 
@@ -107,7 +108,7 @@ def measure_growth(
     bad : ndarray of bool, same shape
     x, y : ndarray of float64, shape (n,)
         Isolated, unsaturated stars, good out to the sky ring.
-    fwhm, noise, gain
+    fwhm, noise, gain, around
         As for `aperture_photometry`.
 
     Returns
@@ -118,7 +119,7 @@ def measure_growth(
     if len(x) < _FEWEST_STARS:
         return usual_growth(fwhm)
     radii = np.array(RADII) * fwhm
-    around = local_sky(image, bad, x, y, *ring(fwhm))
+    around = around or local_sky(image, bad, x, y, *ring(fwhm))
     sums = [aperture_photometry(image, bad, x, y, r, fwhm=fwhm, noise=noise, gain=gain, around=around) for r in radii]
     rings, errors, used, variety = _mean_rings(sums, radii, noise, gain)
     if used < _FEWEST_STARS:

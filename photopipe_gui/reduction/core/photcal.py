@@ -85,7 +85,8 @@ def fit_zero_point(
     Returns
     -------
     ZeroPoint
-        Weights are 1 / max(err, 0.01)^2, stars with an error above 0.1 mag are left out.
+        Weights are 1 / max(err, 0.01)^2, stars with an error above 0.1 mag are left out. Where the stars scatter by
+        more than their errors, the variance that they show beyond them is added to each star's for the last mean.
     """
     known = np.where(np.isfinite(reference_error), np.maximum(reference_error, 0.0), 0.0)
     total = np.hypot(error, known)
@@ -96,11 +97,10 @@ def fit_zero_point(
     weight = np.where(usable, np.maximum(total, FLOOR) ** -2.0, 0.0)
     value = weighted_median(difference[usable], weight[usable])
     used = usable
+    # The scatter is that of all usable stars: taken anew after each clip it would eat into the good ones.
+    limit = clip * max(1.4826 * float(np.median(np.abs(difference[usable] - np.median(difference[usable])))), 1e-6)
     for _ in range(_ROUNDS):
-        away = np.abs(difference - value)
-        scatter = 1.4826 * float(np.median(np.abs(difference[used] - np.median(difference[used]))))
-        limit = clip * max(scatter, 1e-6)
-        kept = usable & (away <= limit)
+        kept = usable & (np.abs(difference - value) <= limit)
         if not kept.any():
             break
         value = float(np.average(difference[kept], weights=weight[kept]))
@@ -121,24 +121,35 @@ def _described(
     """
     rest = difference[used] - value
     scatter = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
-    rms = float(np.sqrt(np.mean(rest**2)))
     wide = used
     if clip < CLIP:
         spread = 1.4826 * float(np.median(np.abs(difference[usable] - value)))
         wide = usable & (np.abs(difference - value) <= max(CLIP * spread, 1e-6))
     extra = _extra_variance(difference[wide] - value, error[wide], weight[wide])
-    w = weight[used]
+    w = 1.0 / (1.0 / weight[used] + extra)
+    value = float(np.average(difference[used], weights=w))
+    rest = difference[used] - value
+    rms = float(np.sqrt(np.mean(rest**2)))
     variance = float((w**2 * (error[used] ** 2 + extra)).sum() / w.sum() ** 2)
     return ZeroPoint(value, math.sqrt(variance) * clip_loss(clip), scatter, rms, used)
 
 
 def _extra_variance(rest: Floats, error: Floats, weight: Floats) -> float:
-    """Return the variance that the stars show beyond their stated errors, 0 when they do not."""
-    n = len(rest)
-    if n < 3:
+    """Return the variance that the stars show beyond their stated errors, 0 when they do not.
+
+    The residual r of a star of variance v from the weighted mean has the expected square
+    v (1 - 2 w / W) + sum(w^2 v) / W^2, W being the sum of the weights; solved for the common part of v by iteration,
+    each square weighted with the inverse of its own variance.
+    """
+    if len(rest) < 3:
         return 0.0
-    found = float((weight * (rest**2 * n / (n - 1) - error**2)).sum() / weight.sum())
-    return max(found, 0.0)
+    total, extra = weight.sum(), 0.0
+    for _ in range(12):
+        variance = error**2 + extra
+        expected = variance * (1 - 2 * weight / total) + (weight**2 * variance).sum() / total**2
+        trust = 1.0 / (np.maximum(error, FLOOR) ** 2 + extra) ** 2
+        extra = max(extra + float((trust * (rest**2 - expected)).sum() / trust.sum()), 0.0)
+    return extra
 
 
 def flux_scale(zero_point: float, common: float) -> float:

@@ -12,10 +12,12 @@ from .aperture import (
     Apertures,
     Booleans,
     Floats,
+    LocalSky,
     aperture_photometry,
     contamination,
     local_sky,
     ring,
+    star_discs,
     touched,
 )
 from .coadd import sky_noise
@@ -144,9 +146,10 @@ def measure_stars(
     if good.sum() < 5 and struck.any():  # few stars: a repaired pixel is better than no star
         good = good_stars(sources, bad, saturated, np.zeros_like(bad), radius, fwhm)
     chosen = np.flatnonzero(good)[:max_stars]
-    growth = _growth(image, bad | struck | saturated, sources, chosen, fwhm, noise, gain)
     x, y = sources.x[chosen], sources.y[chosen]
-    around = local_sky(image, bad, x, y, *ring(fwhm))
+    others = star_discs(image.shape, sources.x, sources.y, sources.flux, fwhm, noise)
+    around = local_sky(image, bad | saturated | others, x, y, *ring(fwhm))
+    growth = _growth(image, bad | struck | saturated, sources, chosen, around, (fwhm, noise, gain))
     sums = aperture_photometry(image, bad, x, y, radius, fwhm=fwhm, noise=noise, gain=gain, around=around)
     wide = aperture_photometry(image, bad, x, y, WIDE * fwhm, fwhm=fwhm, noise=noise, gain=gain, around=around)
     bright = sums.flux > 3 * sums.error
@@ -167,16 +170,18 @@ def _growth(
     bad: Booleans,
     sources: Sources,
     chosen: NDArray[np.intp],
-    fwhm: float,
-    noise: float,
-    gain: float,
+    around: LocalSky,
+    facts: tuple[float, float, float],
 ) -> Growth:
     """Measure the curve of growth on the isolated ones of the chosen stars, less isolated ones in a crowd."""
+    fwhm, noise, gain = facts
     _, outer = ring(fwhm)
     for reach in (0.8 * outer, 0.5 * outer):
         neighbours = contamination(sources.x, sources.y, sources.flux, reach, fwhm)[chosen]
         whole = ~touched(bad, sources.x[chosen], sources.y[chosen], 0.5 * outer)
-        isolated = chosen[(neighbours < _ISOLATED_LIMIT) & whole][:_GROWTH_STARS]
+        isolated = np.flatnonzero((neighbours < _ISOLATED_LIMIT) & whole)[:_GROWTH_STARS]
         if len(isolated) >= 5:
             break
-    return measure_growth(image, bad, sources.x[isolated], sources.y[isolated], fwhm=fwhm, noise=noise, gain=gain)
+    x, y = sources.x[chosen[isolated]], sources.y[chosen[isolated]]
+    sky = LocalSky(around.level[isolated], around.scatter[isolated], around.count[isolated])
+    return measure_growth(image, bad, x, y, fwhm=fwhm, noise=noise, gain=gain, around=sky)

@@ -69,7 +69,7 @@ def test_saturated_blended_and_masked_stars_do_not_bias(tmp_path):
         image[round(float(y[k])) + 1, round(float(x[k]))] = np.nan
     path = save_frame(tmp_path / "azsfp0.fits", image, wcs, mask)
     found = run([path], tmp_path, catalogue(tmp_path, (ra, dec, mag), rng)).frames["azsfp0"]
-    assert abs(found.measurements["ABSZPT"] - 27.0) < max(0.01, 3 * found.measurements["ABSZPERR"])
+    assert abs(found.measurements["ABSZPT"] - 27.0) < 0.02  # a crowd: with the companions counted it is off by 0.15
     assert found.measurements["ABSZPERR"] < 0.01
 
 
