@@ -57,6 +57,7 @@ class MasterDesk(QObject):
         jobs.main.started.connect(self._job_changed)
         jobs.main.result.connect(self._took)
         jobs.main.finished.connect(self._finished)
+        jobs.side.finished.connect(self._side_finished)
         jobs.reader.ready.connect(self._answered)
 
     # ------------------------------------------------------------ the night
@@ -153,6 +154,8 @@ class MasterDesk(QObject):
             return "Open a night first."
         if self._jobs.main.busy:
             return "Another job is running: wait, or stop it."
+        if self._jobs.side.busy and self._session.unmeasured():
+            return "Frames are still being measured: wait a moment."
         if not any(entry.kept for entry in self.masters.entries):
             return "No bias, dark or flat frames are kept: accept some in the Frames tab."
         return ""
@@ -264,6 +267,9 @@ class MasterDesk(QObject):
 
     def _job_changed(self, _name: str) -> None:
         self.changed.emit()
+
+    def _side_finished(self, _outcome: JobOutcome) -> None:
+        self.refresh()
 
 
 def _read_inputs(path: Path, frames: list[Path]) -> MasterResult | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from ..errors import NightError
@@ -146,12 +147,17 @@ def read_run(night: Path) -> RunState:
     outcomes: list[Outcome] = []
     if report is not None:
         rows, outcomes = _rows_of_report(report, workspace)
+        # The half of a split camera without the target is sky: it is not meant for the coadd.
+        sky = {o.frame for o in outcomes if o.step == "stack" and o.status is Status.SKIPPED and not o.product}
         for row in rows:
-            if not row.product and row.group:
+            if not row.product and row.group and row.frame not in sky:
                 target, _, filter_name = row.group.rpartition("_")
                 given[target, filter_name] = given.get((target, filter_name), 0) + 1
     results = [read_result(path) for path in workspace.find_coadds()]
-    results = [replace(result, given=given.get(result.group, 0)) for result in results]
+    results = [
+        replace(result, given=given.get(result.group, 0), measured=_frames_of(result.path, outcomes))
+        for result in results
+    ]
     if report is None:
         return RunState(results=tuple(results))
     return RunState(
@@ -163,6 +169,20 @@ def read_run(night: Path) -> RunState:
         report.finished or report.started,
         tuple(report.messages),
     )
+
+
+def _frames_of(coadd: Path, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    """Return medians of the astrometry of the frames in a coadd, and the catalogue's name."""
+    known = list(outcomes)
+    frames = {o.frame for o in known if o.step == "stack" and o.product and Path(o.product) == coadd}
+    solved = [o.measurements for o in known if o.step == "astrometry" and o.frame in frames]
+    found: dict[str, Any] = {}
+    for key in ("ASTRRMS1", "ASTRRMS2", "ASTRNMAT"):
+        values = [m[key] for m in solved if isinstance(m.get(key), (int, float))]
+        if values:
+            found[key] = float(median(values))
+    names = {str(m["ASTRCAT"]) for m in solved if m.get("ASTRCAT")}
+    return {**found, "ASTRCAT": ", ".join(sorted(names))} if names else found
 
 
 def _rows_of_report(report: RunReport, workspace: Workspace) -> tuple[list[MatrixRow], list[Outcome]]:

@@ -139,6 +139,15 @@ def test_a_night_is_reduced_and_shown_frame_by_frame(page, qtbot, night):
     assert page.lower.currentWidget() is page.results_view
     assert sum(page.times._seconds.values()) > 0
 
+    viewer = page.results_view.viewer
+    assert {name: value for name, value, _ in viewer._facts.facts}["Frames"] == "3 of 3"
+    viewer._stars.click()
+    qtbot.waitUntil(lambda: viewer._sources is not None and len(viewer._sources.x) >= 5, timeout=5000)
+    # The brightest star of the coadd is where its catalogue says.
+    pixels = viewer.image.pixels()
+    row, column = np.unravel_index(np.nanargmax(pixels), pixels.shape)
+    assert np.hypot(viewer._sources.x - column, viewer._sources.y - row).min() < 1.5
+
     page.open_cell(frames[0], "skysub")
     qtbot.waitUntil(lambda: page.compare.after.image.pixels() is not None)
     qtbot.waitUntil(lambda: page.compare.before.image.pixels() is not None)

@@ -163,6 +163,10 @@ class NightModel(QObject):
         """The verdict on a frame."""
         return self.selection.verdicts.get(frame_id, Verdict(False, "rule", "not measured yet"))
 
+    def unmeasured(self) -> bool:
+        """Return whether frames of the cameras shown still lack their statistics."""
+        return any(row.frame_id not in self.stats for row in self.rows())
+
     def level(self, frame_id: str) -> float:
         """Median as a fraction of saturation; NaN when unknown."""
         row, stats = self.row(frame_id), self.stats.get(frame_id)

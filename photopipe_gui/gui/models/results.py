@@ -31,21 +31,24 @@ class Result:
         Frames of its target and filter that the run was given; 0 when unknown.
     problem : str
         Why the file cannot be used; empty when it can.
+    measured : mapping
+        What the report says of its frames: medians of ``ASTRRMS1``, ``ASTRRMS2`` (deg) and ``ASTRNMAT``, ``ASTRCAT``.
     """
 
     path: Path
     cards: Mapping[str, Any] = field(default_factory=dict)
     given: int = 0
     problem: str = ""
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, key: str) -> float:
         """Return a number from the header, NaN when there is none."""
-        value = self.cards.get(key)
+        value = self.cards.get(key, self.measured.get(key))
         return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
 
     def text(self, key: str) -> str:
         """Return a header value as text; empty when there is none."""
-        value = self.cards.get(key)
+        value = self.cards.get(key, self.measured.get(key))
         return "" if value is None else str(value).strip()
 
     @property
@@ -93,8 +96,8 @@ def _zero_point(result: Result) -> str:
     value = result.number("ABSZPT")
     if not math.isfinite(value):
         return "no reference"
-    scatter = result.number("ABSZPTSC")
-    return f"{value:.3f}" + (f" ± {scatter:.3f}" if math.isfinite(scatter) else "")
+    error = result.number("ABSZPERR")
+    return f"{value:.3f}" + (f" ± {error:.3f}" if math.isfinite(error) else "")
 
 
 def _frames(result: Result) -> str:
@@ -113,10 +116,10 @@ COLUMNS: tuple[tuple[str, str, Callable[[Result], str], Callable[[Result], Any]]
     ("Frames", "Frames used of those given to the run (NSTACK)", _frames, lambda r: r.used),
     ("Exposure", "Total exposure (TOTALEXP)", lambda r: _plain(r.number("TOTALEXP"), "{:.0f} s"),
      lambda r: r.number("TOTALEXP")),
-    ("Zero point", "Magnitude of 1 DN and its scatter (ABSZPT, ABSZPTSC)", _zero_point, lambda r: r.number("ABSZPT")),
+    ("Zero point", "Magnitude of 1 DN and its error (ABSZPT, ABSZPERR)", _zero_point, lambda r: r.number("ABSZPT")),
     ("Seeing", "FWHM of stars on the coadd (SEEPIX x PIXSCALE)", lambda r: _plain(r.seeing, '{:.2f}"'),
      lambda r: r.seeing),
-    ("Astrometry", "Rms of residuals per axis against the catalogue (ASTRRMS1, ASTRRMS2); relative: no catalogue",
+    ("Astrometry", "Rms of residuals per axis against the catalogue, median of the frames; relative: no catalogue",
      _astrometry, lambda r: r.astrometric_rms),
     ("Airmass", "Median airmass (AIRMASS)", lambda r: _plain(r.number("AIRMASS"), "{:.2f}"),
      lambda r: r.number("AIRMASS")),

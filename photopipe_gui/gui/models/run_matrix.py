@@ -28,9 +28,9 @@ WORDS = {
 }
 #: The number that says most about a step: header card, factor, format.
 _NUMBERS: dict[str, tuple[tuple[str, float, str], ...]] = {
-    "prepare": (("NSATUR", 1, "{:.0f} sat"), ("SATPIX", 1, "{:.0f} sat")),
+    "prepare": (("NSATPIX", 1, "{:.0f} sat"),),
     "flatten": (("SKYCTS", 1, "{:.0f} DN"),),
-    "makesky": (("SKYCTS", 1, "{:.0f} DN"), ("SKYSCALE", 1, "{:.3f}")),
+    "makesky": (("SKYCTS", 1, "{:.0f} DN"), ("SKYLEVEL", 1, "{:.0f} DN")),
     "skysub": (("SKYSIG", 1, "{:.1f} DN"),),
     "crclean": (("NPZAP", 1, "{:.0f} px"),),
     "astrometry": (("ASTRRMS1", 3600, '{:.2f}"'),),

@@ -185,6 +185,7 @@ class MastersPage(QWidget):
         if row >= 0 and self.side.list.currentIndex().row() != row:
             self.side.list.setCurrentIndex(masters.index(row))
         self.side.set_buttons(self.why_not())
+        self.side.set_choices(self.desk.method, self._session.fmin)
         self.bar.set_busy(self._jobs.main.busy)
         self._show_current()
         self.stateChanged.emit()

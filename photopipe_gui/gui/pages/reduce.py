@@ -121,6 +121,7 @@ class ReducePage(QWidget):
         self.form.changed.connect(self._param_changed)
         self._jobs.main.started.connect(self._job_changed)
         self._jobs.main.finished.connect(self._job_changed)
+        self._jobs.side.finished.connect(self._job_changed)
         self.preflight.changed.connect(self._show_checks)
         run.progressed.connect(self.strip.set_progress)
         run.ended.connect(self._ended)
@@ -153,6 +154,8 @@ class ReducePage(QWidget):
             return "Open a night first."
         if self._jobs.main.busy:
             return "Another job is running: wait, or stop it."
+        if self._jobs.side.busy and session.unmeasured():
+            return "Frames are still being measured: wait a moment."
         if not self.form.valid:
             return "Some options are not allowed: see the Reduce tab."
         if not any(row.ftype == "object" and session.selection.keeps(row.frame_id) for row in session.rows()):
