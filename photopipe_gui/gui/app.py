@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QEventLoop, Qt
+from PyQt6.QtCore import QEventLoop, Qt, QTimer
 from PyQt6.QtWidgets import QApplication
 
 from ..errors import UsageError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from .main_window import MainWindow
 
 log = logging.getLogger(__name__)
+
+#: Ctrl-C in the terminal, and the end of the desktop session.
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def application(argv: Sequence[str] = ()) -> QApplication:
@@ -84,9 +88,16 @@ def main(night: Path | str | None = None, instrument: str | None = None) -> int:
     hook.caught.connect(window.say)
     hook.install()
     window.show()
+    # Python looks at signals only between its own instructions: a timer gives it the chance while Qt waits.
+    heed = QTimer(interval=300)
+    heed.timeout.connect(lambda: None)
+    heed.start()
+    before = {number: signal.signal(number, lambda *_: window.close_at_once()) for number in _END_SIGNALS}
     try:
         return int(app.exec())
     finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
         hook.remove()
 
 

@@ -66,7 +66,7 @@ class MainWindow(QMainWindow):
         self.desk = NightDesk(self.session, self.jobs, self._workers, self.settings, self)
         self.loader = self.desk.loader
         self._choice: Choice | None = None
-        self._laid_out = False
+        self._laid_out = self._at_once = False
         self.setAcceptDrops(True)
         self._build()
         self._connect()
@@ -359,15 +359,15 @@ class MainWindow(QMainWindow):
         self.docks.set_night_open(False)
         self.setWindowTitle("photopipe")
 
+    def close_at_once(self) -> None:
+        """Stop what runs and close, without a question: the program was told to end."""
+        self._at_once = True
+        self.close()
+
     def closeEvent(self, event: QCloseEvent | None) -> None:
         if event is None:
             return
-        if self.jobs.main.busy and not dialogs.confirm(
-            self,
-            "A job is running",
-            "A job is running. Stop it and close? Finished files are kept, and the run goes on from there next time.",
-            "Stop and close",
-        ):
+        if self.jobs.main.busy and not (self._at_once or dialogs.confirm_stop(self)):
             event.ignore()
             return
         self.session.flush()

@@ -29,3 +29,13 @@ def confirm(parent: QWidget, title: str, text: str, action: str) -> bool:
     box.setEscapeButton(stay)
     box.exec()
     return box.clickedButton() is go_on
+
+
+def confirm_stop(parent: QWidget) -> bool:
+    """Ask before a running job is stopped by closing the window."""
+    return confirm(
+        parent,
+        "A job is running",
+        "A job is running. Stop it and close? Finished files are kept, and the run goes on from there next time.",
+        "Stop and close",
+    )
