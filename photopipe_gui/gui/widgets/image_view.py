@@ -7,58 +7,17 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PyQt6.QtCore import QObject, QPointF, QRunnable, Qt, QThreadPool, pyqtSignal
+from PyQt6.QtCore import QPointF, Qt, QThreadPool, pyqtSignal
 from PyQt6.QtGui import QAction, QActionGroup, QContextMenuEvent, QGuiApplication, QImage
 from PyQt6.QtWidgets import QLabel, QMenu, QVBoxLayout, QWidget
 
 from .. import display
 from ..theme import colors, theme
+from .image_parts import Answer, ImageBox, Scaling
 from .raster import RasterItem, qt_color_table
 
 #: Larger images are scaled in a thread; smaller ones take a few milliseconds.
 _IMMEDIATE_PIXELS = 2_500_000
-
-
-class _Answer(QObject):
-    """Carries indices from the scaling thread to the view."""
-
-    done = pyqtSignal(int, object)
-
-
-class _Scaling(QRunnable):
-    """One image being turned into display indices off the UI thread."""
-
-    def __init__(self, answer: _Answer, serial: int, request: dict[str, Any]) -> None:
-        super().__init__()
-        self._answer, self._serial, self._request = answer, serial, request
-
-    def run(self) -> None:
-        self._answer.done.emit(self._serial, display.to_indices(**self._request))
-
-
-class _ImageBox(pg.ViewBox):
-    """A view box that zooms with the wheel, pans with the drag, and reports clicks."""
-
-    clicked = pyqtSignal(float, float)
-    fitted = pyqtSignal()
-
-    def __init__(self) -> None:
-        super().__init__(lockAspect=True, enableMenu=False, defaultPadding=0.0)
-
-    def mouseClickEvent(self, ev: Any) -> None:
-        if ev.button() == Qt.MouseButton.LeftButton:
-            point = self.mapSceneToView(ev.scenePos())
-            if ev.double():
-                self.fitted.emit()
-            else:
-                self.clicked.emit(point.x(), point.y())
-            ev.accept()
-
-    def mouseDragEvent(self, ev: Any, axis: int | None = None) -> None:
-        if ev.button() == Qt.MouseButton.RightButton:
-            ev.ignore()
-            return
-        super().mouseDragEvent(ev, axis)
 
 
 class ImageView(QWidget):
@@ -97,12 +56,12 @@ class ImageView(QWidget):
         self._locked = self._manual = self._contour = False
         self._show_saturated = self._show_bad = True
         self._serial = 0
-        self._answer = _Answer(self)
+        self._answer = Answer(self)
         self._answer.done.connect(self._scaled)
 
         self._graphics = pg.GraphicsView(self, background=None)
         self._graphics.setMinimumSize(60, 60)
-        self._box = _ImageBox()
+        self._box = ImageBox()
         self._graphics.setCentralItem(self._box)
         self._raster = RasterItem()
         self._box.addItem(self._raster)
@@ -332,7 +291,7 @@ class ImageView(QWidget):
         if self._pixels.size <= _IMMEDIATE_PIXELS:
             self._scaled(self._serial, display.to_indices(**request))
         else:
-            QThreadPool.globalInstance().start(_Scaling(self._answer, self._serial, request))
+            QThreadPool.globalInstance().start(Scaling(self._answer, self._serial, request))
 
     def _scaled(self, serial: int, indices: NDArray[np.uint8]) -> None:
         if serial == self._serial:

@@ -36,9 +36,20 @@ class ViewBar(QFrame):
         super().__init__(parent)
         self.setProperty("role", "bar")
         self._panel = panel
-        row = QHBoxLayout(self)
-        row.setContentsMargins(6, 3, 6, 3)
-        row.setSpacing(2)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(6, 3, 6, 3)
+        self._row.setSpacing(2)
+        self._add_stretch()
+        self._add_overlays()
+        self._add_zoom_and_tiles()
+        self._add_blink()
+        self._row.addStretch(1)
+        self._add_find()
+        panel.settingsChanged.connect(self.refresh)
+        self.refresh()
+
+    def _add_stretch(self) -> None:
+        row, panel = self._row, self._panel
         self.stretch = QComboBox()
         self.stretch.addItems(display.STRETCHES)
         self.stretch.setObjectName("stretchPicker")
@@ -56,6 +67,9 @@ class ViewBar(QFrame):
         row.addSpacing(4)
         row.addWidget(self.color)
         row.addSpacing(4)
+
+    def _add_overlays(self) -> None:
+        row, panel = self._row, self._panel
         self.saturated = self._toggle("saturated", "Saturated pixels in red", "S")
         self.saturated.toggled.connect(panel.view.set_show_saturated)
         self.bad = self._toggle("bad", "Bad pixels in their own colour", "M")
@@ -69,6 +83,9 @@ class ViewBar(QFrame):
         for button in (self.saturated, self.bad, self.contour, self.inset, self.calibrate):
             row.addWidget(button)
         row.addSpacing(8)
+
+    def _add_zoom_and_tiles(self) -> None:
+        row = self._row
         fit = self._button("fit", "Fit: show the whole image", "F")
         fit.clicked.connect(self._fit)
         actual = self._button("actual", "Actual size: one image pixel on one screen pixel", "1")
@@ -87,6 +104,8 @@ class ViewBar(QFrame):
             button.toggled.connect(self._tiles_toggled)
             row.addWidget(button)
         row.addSpacing(8)
+
+    def _add_blink(self) -> None:
         self.play = self._toggle("play", "Blink: play the frames", "Space")
         self.play.toggled.connect(self._play_toggled)
         self.rate = QSpinBox()
@@ -97,9 +116,10 @@ class ViewBar(QFrame):
         self.rate.setFixedWidth(self.rate.fontMetrics().horizontalAdvance("30 /s") + 16)
         self.rate.setAlignment(Qt.AlignmentFlag.AlignRight)
         describe(self.rate, "Blink rate", "Frames a second when blinking")
-        row.addWidget(self.play)
-        row.addWidget(self.rate)
-        row.addStretch(1)
+        self._row.addWidget(self.play)
+        self._row.addWidget(self.rate)
+
+    def _add_find(self) -> None:
         self.find = QLineEdit()
         self.find.setObjectName("findBox")
         self.find.setPlaceholderText("Find frames")
@@ -112,9 +132,7 @@ class ViewBar(QFrame):
         escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self.find)
         escape.setContext(Qt.ShortcutContext.WidgetShortcut)
         escape.activated.connect(self._escape)
-        row.addWidget(self.find, 1)
-        panel.settingsChanged.connect(self.refresh)
-        self.refresh()
+        self._row.addWidget(self.find, 1)
 
     def _button(self, icon: str, tip: str, keys: str) -> QToolButton:
         button = QToolButton()
