@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -62,19 +61,14 @@ def run(capsys, *args) -> tuple[int, str, str]:
     return status, out, err
 
 
-def test_help_is_quick_and_loads_no_engine() -> None:
+def test_help_loads_no_engine() -> None:
     code = (
         "import sys; from photopipe_gui.cli import main; status = main(['--help']);"
         "heavy = [m for m in ('numpy', 'astropy', 'scipy', 'PyQt6') if m in sys.modules];"
         "sys.exit(f'loaded {heavy}' if heavy else status)"
     )
-    seconds = []
-    for _ in range(3):
-        began = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-        seconds.append(time.perf_counter() - began)
-        assert done.returncode == 0, done.stderr
-    assert min(seconds) < 0.5
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
     for name in cli.COMMANDS:
         assert name in done.stdout
 
