@@ -91,19 +91,27 @@ def local_sky(
             continue
         cut = np.s_[row[0] : row[-1] + 1, column[0] : column[-1] + 1]
         square = (row[:, None] - ys) ** 2 + (column[None, :] - xs) ** 2
-        values = image[cut][(square > inner**2) & (square < outer**2) & ~bad[cut]]
-        for _ in range(4):
-            if values.size < 10:
-                break
-            middle = np.median(values)
-            distance = np.abs(values - middle)
-            keep = distance <= _CLIP * 1.4826 * np.median(distance)
-            if keep.all() or not keep.any():
-                break
-            values = values[keep]
+        values = np.sort(image[cut][(square > inner**2) & (square < outer**2) & ~bad[cut]])
+        values = _clipped(values)
         if values.size >= 10:
             sky[i], scatter[i], count[i] = values.mean(dtype=float), values.std(dtype=float), values.size
     return LocalSky(sky, scatter, count)
+
+
+def _clipped(ordered: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the part of sorted values within 2.5 deviations of their median; the lower side gives the deviation."""
+    low, high = 0, ordered.size
+    for _ in range(5):
+        if high - low < 10:
+            break
+        middle = ordered[(low + high) // 2]
+        deviation = middle - ordered[low + int(0.1587 * (high - low))]
+        first = int(np.searchsorted(ordered, middle - _CLIP * deviation))
+        last = int(np.searchsorted(ordered, middle + _CLIP * deviation, side="right"))
+        if (first, last) == (low, high):
+            break
+        low, high = first, last
+    return ordered[low:high]
 
 
 def star_discs(
@@ -143,9 +151,14 @@ def star_discs(
     return marked
 
 
+def without(image: NDArray[np.float32], bad: Booleans) -> NDArray[np.float32]:
+    """Return the image with zero in bad pixels."""
+    return np.where(bad, np.float32(0), image)
+
+
 def aperture_photometry(
     image: NDArray[np.float32],
-    bad: Booleans,
+    bad: Booleans | None,
     x: Floats,
     y: Floats,
     radius: float,
@@ -161,8 +174,9 @@ def aperture_photometry(
     ----------
     image : ndarray of float32, shape (ny, nx)
         DN; may hold NaN where `bad`.
-    bad : ndarray of bool, same shape
+    bad : ndarray of bool, same shape, or None
         Pixels that count neither in the sums nor in the sky; a star that has one within its circle should not be used.
+        None: `image` is finite everywhere and all of it counts.
     x, y : ndarray of float64, shape (n,)
         Zero-based positions.
     radius : float
@@ -183,9 +197,9 @@ def aperture_photometry(
     """
     import sep
 
-    clean = np.where(bad, np.float32(0), image).astype(np.float32)
-    total, _, _ = sep.sum_circle(clean, x, y, radius, subpix=0)
-    around = around or local_sky(image, bad, x, y, *ring(fwhm))
+    if around is None:
+        around = local_sky(image, np.zeros(image.shape, bool) if bad is None else bad, x, y, *ring(fwhm))
+    total, _, _ = sep.sum_circle(image if bad is None else without(image, bad), x, y, radius, subpix=0)
     area = np.pi * radius**2
     flux = np.asarray(total, dtype=float) - area * around.level
     own = max(area - _EDGE_LOSS * radius, 0.5 * area)

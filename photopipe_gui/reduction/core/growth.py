@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .aperture import Apertures, Booleans, Floats, LocalSky, aperture_photometry, local_sky, ring
+from .aperture import Apertures, Booleans, Floats, LocalSky, aperture_photometry, local_sky, ring, without
 
 RADII = (0.6, 0.8, 1.0, 1.25, 1.5, 1.85, 2.3, 3.0, 4.0, 5.0)  # FWHM
 _UNIFORM = 3.0  # variety above which the stars of an image have not one profile
@@ -120,7 +120,8 @@ def measure_growth(
         return usual_growth(fwhm)
     radii = np.array(RADII) * fwhm
     around = around or local_sky(image, bad, x, y, *ring(fwhm))
-    sums = [aperture_photometry(image, bad, x, y, r, fwhm=fwhm, noise=noise, gain=gain, around=around) for r in radii]
+    clean = without(image, bad)
+    sums = [aperture_photometry(clean, None, x, y, r, fwhm=fwhm, noise=noise, gain=gain, around=around) for r in radii]
     rings, errors, used, variety = _mean_rings(sums, radii, noise, gain)
     if used < _FEWEST_STARS:
         return usual_growth(fwhm)

@@ -19,6 +19,7 @@ from .aperture import (
     ring,
     star_discs,
     touched,
+    without,
 )
 from .coadd import sky_noise
 from .detect import Sources, detect, measure_seeing
@@ -150,8 +151,9 @@ def measure_stars(
     others = star_discs(image.shape, sources.x, sources.y, sources.flux, fwhm, noise)
     around = local_sky(image, bad | saturated | others, x, y, *ring(fwhm))
     growth = _growth(image, bad | struck | saturated, sources, chosen, around, (fwhm, noise, gain))
-    sums = aperture_photometry(image, bad, x, y, radius, fwhm=fwhm, noise=noise, gain=gain, around=around)
-    wide = aperture_photometry(image, bad, x, y, WIDE * fwhm, fwhm=fwhm, noise=noise, gain=gain, around=around)
+    clean = without(image, bad)
+    sums = aperture_photometry(clean, None, x, y, radius, fwhm=fwhm, noise=noise, gain=gain, around=around)
+    wide = aperture_photometry(clean, None, x, y, WIDE * fwhm, fwhm=fwhm, noise=noise, gain=gain, around=around)
     bright = sums.flux > 3 * sums.error
     magnitude, error = _magnitudes(sums, bright, growth.captured(radius))
     wide_magnitude, wide_error = _magnitudes(wide, bright, 1.0)
