@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: A higher order must explain this much more than chance would (F-test).
-_SIGNIFICANCE = 1e-3
+_SIGNIFICANCE = 1e-5
 HIGHEST_ORDER = 5
 #: Scatter beyond the photon noise that is always assumed, px.
 _LEAST_SCATTER = 0.005
@@ -79,6 +79,8 @@ class Fit:
     surface : Surface
     used : ndarray of bool
         Pairs that were not rejected.
+    weight : ndarray
+        Weights of all pairs, 1 for the median one.
     residual : ndarray, shape (n, 2)
         Target minus map, of all pairs.
     rms : ndarray, shape (2,)
@@ -89,6 +91,7 @@ class Fit:
 
     surface: Surface
     used: Bools
+    weight: Floats
     residual: Floats
     rms: Floats
     leverage: float
@@ -145,7 +148,7 @@ def fit_surface(
     spread = design(((corners if fixed is None else fixed(corners)) - centre) / scale, order)
     leverage = _leverage(matrix[used] * np.sqrt(weight[used])[:, None], spread)
     surface = Surface(order, solution, centre, scale)
-    return Fit(surface, used, residual, rms, leverage)
+    return Fit(surface, used, weight, residual, rms, leverage)
 
 
 def _rigid(points: Floats, there: Floats, weight: Floats) -> Floats:
@@ -186,64 +189,75 @@ def _leverage(matrix: Floats, spread: Floats) -> float:
 
 
 def choose_order(
-    here: Floats, there: Floats, sigma: Floats, corners: Floats, highest: int = HIGHEST_ORDER, lowest: int = 1
+    here: Floats, there: Floats, sigma: Floats, corners: Floats, highest: int = HIGHEST_ORDER, share: float = 1.0
 ) -> int:
     """Return the order of the map that the pairs justify.
 
     An order is admitted when there are at least two and a half pairs for each of its terms and its error nowhere in the
     frame exceeds three times that of a single star; it replaces a lower one when the leave-one-out residual falls
-    (PRESS: residual / (1 - leverage)) and the F-test gives chance less than 0.1 %.
+    (PRESS: residual / (1 - leverage)) and the F-test gives chance less than 1e-5: catalogue errors and
+    blends have longer tails than the test supposes, and a needless order costs accuracy in the corners.
+
+    Parameters
+    ----------
+    here, there, sigma, corners
+        As for `fit_surface`.
+    highest : int
+        Highest order tried.
+    share : float
+        Independent pairs over pairs: below 1 where frames see the same catalogue stars, with the same errors.
     """
     from scipy.stats import f as f_distribution
 
-    fits = {lowest: fit_surface(here, there, sigma, lowest, corners)}
-    for order in range(lowest + 1, highest + 1):
-        if len(here) < 2.5 * terms(order):
+    fits = {1: fit_surface(here, there, sigma, 1, corners)}
+    for order in range(2, highest + 1):
+        if len(here) * share < 2.5 * terms(order):
             break
         fit = fit_surface(here, there, sigma, order, corners)
-        if fit.leverage <= _MOST_LEVERAGE:
+        if fit.leverage <= _MOST_LEVERAGE * share:
             fits[order] = fit
-    # All orders are judged on the pairs of the most flexible: a stiff one rejects what it cannot follow.
-    used = fits[max(fits)].used
-    number = int(used.sum())
-    best, best_press, best_sum, best_terms = 0, np.inf, np.inf, 0
+    # All orders are judged on the pairs and weights of the most flexible: a stiff one rejects what it cannot follow.
+    judge = fits[max(fits)]
+    used, root = judge.used, np.sqrt(judge.weight[judge.used])
+    number = float(used.sum()) * share
+    best, best_press, best_sum = 0, np.inf, np.inf
     for order in fits:
-        press, total = _press(here[used], there[used], sigma[used], order, corners)
-        count = terms(order)
-        if best == 0:
-            best, best_press, best_sum, best_terms = order, press, total, count
-            continue
-        freedom = 2 * (number - count)
-        if freedom <= 0 or press >= best_press:
-            continue
-        ratio = ((best_sum - total) / (2 * (count - best_terms))) / max(total / freedom, 1e-300)
-        if ratio > 0 and f_distribution.sf(ratio, 2 * (count - best_terms), freedom) < _SIGNIFICANCE:
-            best, best_press, best_sum, best_terms = order, press, total, count
+        press, total = _press(here[used], there[used], root, order, corners, share)
+        if best:
+            added, freedom = 2 * (terms(order) - terms(best)), 2 * (number - terms(order))
+            if freedom <= 0 or press >= best_press:
+                continue
+            ratio = ((best_sum - total) / added) / max(total / freedom, 1e-300)
+            if ratio <= 0 or f_distribution.sf(ratio, added, freedom) > _SIGNIFICANCE:
+                continue
+        best, best_press, best_sum = order, press, total
     return best
 
 
-def _press(here: Floats, there: Floats, sigma: Floats, order: int, corners: Floats) -> tuple[float, float]:
-    """Return the leave-one-out mean square and the plain sum of squares, in units of the stars' own errors."""
+def _press(
+    here: Floats, there: Floats, root: Floats, order: int, corners: Floats, share: float
+) -> tuple[float, float]:
+    """Return the leave-one-out mean square and the plain sum of squares, weighted by the square of `root`."""
     centre = corners.mean(axis=0)
     scale = float(np.abs(corners - centre).max())
-    weight = 1 / np.sqrt(sigma**2 + np.median(sigma) ** 2 + 1e-6)
-    matrix = design((here - centre) / scale, order) * weight[:, None]
+    matrix = design((here - centre) / scale, order) * root[:, None]
     q, _ = np.linalg.qr(matrix)
-    target = there * weight[:, None]
+    target = there * root[:, None]
     residual = target - q @ (q.T @ target)
-    lever = np.clip((q**2).sum(axis=1), 0, 0.999)
+    lever = np.clip((q**2).sum(axis=1) / share, 0, 0.999)
     return float(((residual / (1 - lever)[:, None]) ** 2).mean()), float((residual**2).sum())
 
 
-def common_distortion(
-    pairs: Sequence[tuple[Floats, Floats, Floats]], corners: Floats, highest: int = HIGHEST_ORDER
-) -> Surface | None:
+Pairs = tuple[Floats, Floats, Floats, NDArray[np.intp]]
+
+
+def common_distortion(pairs: Sequence[Pairs], corners: Floats, highest: int = HIGHEST_ORDER) -> Surface | None:
     """Return the distortion that several frames share, or None where they show none.
 
     Parameters
     ----------
-    pairs : sequence of (here, there, sigma)
-        Matched positions of each frame; each frame has a linear map of its own.
+    pairs : sequence of (here, there, sigma, star)
+        Matched positions of each frame, and which catalogue star each is; each frame has a linear map of its own.
     corners : ndarray, shape (m, 2)
         Points that span the frame.
 
@@ -252,17 +266,20 @@ def common_distortion(
     Surface or None
         Map of the frame's plane onto an undistorted one, to be followed by a linear map.
     """
-    reduced = [_without_linear(*frame, corners) for frame in pairs if len(frame[0]) >= 5]
-    if not reduced:
+    frames = [frame[:3] for frame in pairs if len(frame[0]) >= 5]
+    if not frames:
         return None
+    stars = np.concatenate([frame[3] for frame in pairs if len(frame[0]) >= 5])
+    share = len(np.unique(stars)) / len(stars)
+    reduced = [_without_linear(*frame, corners) for frame in frames]
     here, there, sigma = (np.concatenate(column) for column in zip(*reduced, strict=True))
+    order = choose_order(here, there, sigma, corners, highest, share)
     # Each frame's linear map has used up three pairs of its own.
-    order = choose_order(here, there, sigma, corners, highest)
     if order < 2 or len(here) - 3 * len(reduced) < 2.5 * terms(order):
         return None
     surface = fit_surface(here, there, sigma, order, corners).surface
-    for _ in range(4):
-        again = [_without_linear(*frame, corners, surface) for frame in pairs if len(frame[0]) >= 5]
+    for _ in range(3):
+        again = [_without_linear(*frame, corners, surface) for frame in frames]
         here, there, sigma = (np.concatenate(column) for column in zip(*again, strict=True))
         surface = fit_surface(here, there, sigma, order, corners).surface
     return surface

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .asterism import Prior
-from .distortion import HIGHEST_ORDER, Fit, Floats, Surface, choose_order, fit_surface
+from .distortion import HIGHEST_ORDER, Fit, Floats, Pairs, Surface, choose_order, fit_surface
 from .match import LADDER, Match, find_match, fit_linear, mutual_pairs
 from .skyplane import frame_points, from_plane, has_distortion, to_plane, wcs_from_grid
 
@@ -87,8 +87,8 @@ class Solution:
     flipped : bool
         The guess had the wrong parity.
     plane_pairs : tuple of ndarray
-        Positions of the used pairs in the guess's plane (n, 2), in the tangent plane (n, 2), px, and sigma (n,): what a
-        distortion common to several frames is fitted to.
+        Positions of the used pairs in the guess's plane (n, 2), in the tangent plane (n, 2), px, sigma (n,) and star
+        (n,): what a distortion common to several frames is fitted to.
     plane_corners : ndarray, shape (m, 2)
         Points that span the frame in the guess's plane, px.
     """
@@ -105,7 +105,7 @@ class Solution:
     rotation: float
     scale: float
     flipped: bool
-    plane_pairs: tuple[Floats, Floats, Floats]
+    plane_pairs: Pairs
     plane_corners: Floats
 
 
@@ -188,7 +188,7 @@ def solve(
         return Refusal("the matched stars do not fit one map", match.log10_false)
     used = (pairs[0][fit.used], pairs[1][fit.used])
     return _solution(plane, fit, distortion, match, (order[used[0]], star_index[used[1]]),
-                     (here[used[0]], stars[used[1]], errors[used[0]]))
+                     (here[used[0]], stars[used[1]], errors[used[0]], star_index[used[1]]))
 
 
 @dataclass(frozen=True)
@@ -323,7 +323,7 @@ def _refine(
 
 def _solution(
     plane: _Plane, fit: Fit, distortion: Surface | None, match: Match,
-    index: tuple[NDArray[np.intp], NDArray[np.intp]], pairs: tuple[Floats, Floats, Floats],
+    index: tuple[NDArray[np.intp], NDArray[np.intp]], pairs: Pairs,
 ) -> Solution:
     """Turn the fitted map into a WCS and say how it differs from the guess."""
     order = fit.surface.order if distortion is None else max(distortion.order, fit.surface.order)

@@ -20,7 +20,7 @@ from ...core.detect import (
     detect,
     measure_seeing,
 )
-from ...core.distortion import Surface, common_distortion
+from ...core.distortion import Pairs, Surface, common_distortion
 from ...core.skyplane import frame_points, from_plane, to_plane
 from ...core.wcsfit import Limits, Refusal, Solution, solve
 from ...fitsio import read_frame, write_frame
@@ -116,7 +116,7 @@ class Solved:
     rotation: float
     flipped: bool
     order: int
-    pairs: tuple[Floats, Floats, Floats]
+    pairs: Pairs
     corners: Floats
 
 
@@ -261,7 +261,8 @@ def unsolved(stars: Stars, anchor: Stars | None = None) -> Solved:
         options = [linear_wcs(0.0, 0.0, centre, np.array([[-1.0, 0.0], [0.0, 1.0]]) * stars.scale)]
     cards = _as_tan(options[0], stars.shape)
     none = np.zeros((0, 2))
-    return Solved(cards, float("nan"), float("nan"), 0, 0.0, 0.0, False, 1, (none, none, np.zeros(0)), none)
+    no_pairs = (none, none, np.zeros(0), np.zeros(0, np.intp))
+    return Solved(cards, float("nan"), float("nan"), 0, 0.0, 0.0, False, 1, no_pairs, none)
 
 
 def _by_finder(guess: Any, stars: Stars, anchor: Stars) -> Any:
@@ -293,7 +294,7 @@ def _as_tan(guess: Any, shape: tuple[int, int]) -> Cards:
 class DistortionJob:
     """Pairs of all frames of a camera, and its shape and scale."""
 
-    pairs: tuple[tuple[Floats, Floats, Floats], ...]
+    pairs: tuple[Pairs, ...]
     corners: Floats
 
 
