@@ -23,7 +23,7 @@ FIELDS = {
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_field_solves_to_the_noise(name):
-    check(FIELDS[name], range(6))
+    check(FIELDS[name], range(4))
 
 
 @pytest.mark.slow
@@ -47,7 +47,7 @@ def check(conditions, seeds):
 
 @pytest.mark.parametrize("stars", [8, 40])
 def test_a_catalogue_of_another_place_is_refused(stars):
-    for seed in range(8):
+    for seed in range(100 // stars):
         c = Conditions(stars=stars, elsewhere=True, limits=Limits(wide=stars < 10))
         assert isinstance(trial(seed, c).answer, Refusal)
 
@@ -62,7 +62,7 @@ def test_five_hundred_catalogues_of_another_place_are_refused(stars, trials):
 
 def test_a_useless_header_needs_only_the_target_and_a_range_of_scales():
     c = Conditions(stars=20, pointing=8.0, rotation=180.0, magnification=0.08, cone=6.0)
-    for seed in range(4):
+    for seed in range(2):
         outcome = trial(seed, c)
         assert outcome.median < 0.1
 
@@ -71,7 +71,7 @@ def test_rms_is_honest():
     """Residuals of 40 matched stars of known noise, and the error that follows from them."""
     noise = 0.08
     rms = []
-    for seed in range(8):
+    for seed in range(6):
         answer = trial(seed, Conditions(stars=40, noise=noise)).answer
         rms += [answer.rms1 * 3600 / 0.32, answer.rms2 * 3600 / 0.32]
     assert np.mean(rms) == pytest.approx(noise, rel=0.08)
