@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "fetch-catalogs": "Fetch a night's reference catalogues beforehand, for a site without network.",
         "restore-names": "Give renamed raw frames their original names back.",
         "simulate": "Simulate a night of raw frames whose truth is known.",
+        "validate": "Reduce simulated nights and measure the result against their truth.",
     }
 )
 _ABOUT = """Choose a telescope night's frames, build its master frames and reduce it to calibrated coadds.

@@ -86,7 +86,7 @@ def region_light(
     if plan.extended:
         peak, ra, dec = plan.extended
         px, py = pixels_of(wcs, np.array([ra]), np.array([dec]))
-        image += _galaxy(
+        image += galaxy_light(
             x - np.float32((px[0] - region.light.x0) / nx - 0.5),
             y - np.float32((py[0] - region.light.y0) / ny - 0.5),
             peak,
@@ -100,7 +100,7 @@ def region_light(
     return image
 
 
-def _galaxy(x: Image, y: Image, peak: float) -> Image:
+def galaxy_light(x: Image, y: Image, peak: float) -> Image:
     """An exponential disk with a small core, tilted, that is seen over a third of the frame."""
     u, v = 0.8 * x + 0.6 * y, 1.7 * (-0.6 * x + 0.8 * y)
     radius = np.hypot(u, v)
