@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .noise import CELL_COLUMNS, CELL_ROWS
+from .order import choose
 from .strips import Recipe, StripWorker
 
 Method = Literal["median", "clip", "winsor"]
 METHODS: tuple[Method, ...] = ("median", "clip", "winsor")
 MEMORY_LIMIT = 512 << 20
 
-_CACHED_PIXELS = 1 << 16  # of a strip of a single thread, to stay in the cache
-_IDEAL_PIXELS = 1 << 17  # of a strip of several threads: calls long enough not to wait for the interpreter
-_FEWEST_PIXELS = 1 << 14  # below this a second thread costs more than it gives
+_IDEAL_PIXELS = 1 << 17  # of a strip: long enough to hide the calls, short enough for the cache
+_FEWEST_PIXELS = 1 << 13  # below this a second thread costs more than it gives
 _RESIDENT = 96 << 20  # bytes that the strips of all threads take at most, if the limit is not lower still
 
 
@@ -50,7 +50,7 @@ class Source(Protocol):
         """Type of the pixels that `read` gives, in native byte order."""
 
     def read(self, tile: Tile, out: NDArray[Any]) -> None:
-        """Write the rectangle into `out`, shape (y1 - y0, x1 - x0), of `dtype` or float32."""
+        """Write the rectangle into `out`, shape (y1 - y0, x1 - x0), of `dtype`, or 16-bit for bytes, or float32."""
 
 
 @dataclass(frozen=True)
@@ -197,10 +197,11 @@ def combine(
     counts = np.dtype(np.uint8 if len(inputs) < 256 else np.uint16)
     target = Combined(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, counts))
     fixed = target.image.nbytes + target.uncertainty.nbytes + target.count.nbytes
-    size, threads = _strip_size(recipe.bytes_per_pixel, memory_limit - fixed, workers or processors())
+    by_sorting, threads = choose(len(inputs), recipe.ranks, recipe.stored, workers or processors())
+    size, threads = _strip_size(recipe.bytes_per_pixel(by_sorting), memory_limit - fixed, threads)
     tiles = list(_tiles(shape, size))
     tallies = np.zeros((len(tiles), 4, len(inputs)))
-    _run(tiles, lambda: StripWorker(recipe, size, target), tallies, min(threads, len(tiles)), tick)
+    _run(tiles, lambda: StripWorker(recipe, size, target, by_sorting), tallies, min(threads, len(tiles)), tick)
     return replace(target, contributions=_contributions(tallies.sum(axis=0)))
 
 
@@ -239,8 +240,7 @@ def _strip_size(bytes_per_pixel: int, available: int, workers: int) -> tuple[int
     """Return pixels of a strip and threads that stay within the memory."""
     budget = max(min(available, max(_RESIDENT, workers * _RESIDENT // 8)), 1)
     threads = max(1, min(workers, budget // (bytes_per_pixel * _FEWEST_PIXELS)))
-    ideal = _IDEAL_PIXELS if threads > 1 else _CACHED_PIXELS
-    return int(max(min(ideal, budget // threads // bytes_per_pixel), CELL_ROWS * CELL_COLUMNS)), int(threads)
+    return int(max(min(_IDEAL_PIXELS, budget // threads // bytes_per_pixel), CELL_ROWS * CELL_COLUMNS)), int(threads)
 
 
 def _tiles(shape: tuple[int, int], size: int) -> Iterator[Tile]:

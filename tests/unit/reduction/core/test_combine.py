@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from photopipe_gui.reduction.core.combine import METHODS, ArraySource, Combined, Input, Tile, combine
 from photopipe_gui.reduction.core.network import Buffers, select
+from photopipe_gui.reduction.core.order import OrderStatistics, choose
 
 
 def stacked(frames: np.ndarray, **keywords: object) -> Combined:
@@ -31,6 +32,27 @@ def test_select_gives_every_order_statistic(n: int, data: st.DataObject) -> None
     found = [array.copy() for array in select(list(values), ranks, Buffers(50, values.dtype))]
     np.testing.assert_array_equal(found, np.sort(values, axis=0)[ranks])
     np.testing.assert_array_equal(values, before)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@pytest.mark.parametrize("n", [1, 2, 7, 40])
+def test_sorting_and_network_find_the_same(n: int, dtype: type) -> None:
+    stack = np.random.default_rng(n).integers(0, 50, (n, 5000)).astype(dtype)
+    ranks = (0, n // 2, n - 1)
+    found = np.empty((2, 3, 5000), np.float32)
+    for by_sorting in (False, True):
+        order = OrderStatistics(n, ranks, 6000, stack.dtype, by_sorting)
+        order.find(stack, list(found[int(by_sorting)]))
+        order.find(stack, list(found[int(by_sorting)]))
+    np.testing.assert_array_equal(found[0], np.sort(stack, axis=0)[list(ranks)])
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_the_way_of_selection_depends_on_threads_alone() -> None:
+    for threads in (1, 2, 64):
+        by_sorting, used = choose(25, (12, 5, 19), np.dtype(np.uint16), threads)
+        assert used == (threads if by_sorting else 1)
+    assert choose(1000, (500,), np.dtype(np.uint16), 64) == (True, 64)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int32, np.float32, np.float64])
@@ -206,7 +228,7 @@ def test_strips_stay_within_the_memory() -> None:
     limit = 8 << 20
     combine([Input(CountingSource(frame))] * 300, memory_limit=limit, workers=2)
     planes = 512 * 512 * (4 + 4 + 2)
-    assert CountingSource.largest * 300 * 2 * 2 + planes < limit
+    assert CountingSource.largest * 300 * (2 + 2 + 1) + planes < limit
 
 
 def test_one_frame_and_two_frames() -> None:
