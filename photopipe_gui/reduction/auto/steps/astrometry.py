@@ -66,12 +66,21 @@ class _Run:
     name: dict[str, str] = field(default_factory=dict)
     note: dict[str, str] = field(default_factory=dict)
     component: dict[str, int] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    cones: dict[tuple[float, float, float], tuple[ReferenceCatalog | None, str]] = field(default_factory=dict)
     distortion: Surface | None = None
 
     @property
     def open(self) -> list[str]:
         """Frames with stars enough and no solution yet."""
-        return [f for f, s in self.stars.items() if f not in self.solved and s.n >= FEWEST]
+        return [f for f, s in self.stars.items() if f not in self.solved and f not in self.lost and s.n >= FEWEST]
+
+    def cone(self, ra: float, dec: float, radius: float) -> tuple[ReferenceCatalog | None, str]:
+        """Return the reference catalogue about a position, asked for once."""
+        key = (ra, dec, radius)
+        if key not in self.cones:
+            self.cones[key] = astrometric(self.context.catalogs, ra, dec, radius)
+        return self.cones[key]
 
     @property
     def limits(self) -> Limits:
@@ -88,7 +97,8 @@ def run_group(group: GroupTask, params: AstrometryParams, context: Context) -> G
     if run.solved:
         _share_distortion(run)
         _tie_to_solved(run)
-    elif run.open:
+        _align(run, "", least=2)
+    else:
         _align(run, reason)
     jobs = [_write_job(run, task) for task in group.frames if task.frame in run.solved]
     written = context.map(write_solution, jobs, f"astrometry {group.key}: write")
@@ -161,7 +171,7 @@ def _solve_with_catalogue(run: _Run) -> str:
         if wide and not run.params.wide:
             break
         for ra, dec, radius, frames in _fields(run, run.open):
-            catalogue, told = astrometric(run.context.catalogs, ra, dec, radius + (_WIDER if wide else 0.0))
+            catalogue, told = run.cone(ra, dec, radius + (_WIDER if wide else 0.0))
             if catalogue is None:
                 reason = told
                 continue
@@ -207,7 +217,7 @@ def _share_distortion(run: _Run) -> None:
     before = dict(run.solved)
     by_name = {run.name[f] for f in alike}
     for ra, dec, radius, frames in _fields(run, alike):
-        catalogue, _ = astrometric(run.context.catalogs, ra, dec, radius)
+        catalogue, _ = run.cone(ra, dec, radius)
         if catalogue is None or catalogue.name not in by_name:
             continue
         jobs = {f: _job(run, run.stars[f], catalogue, run.limits) for f in frames}
@@ -255,10 +265,14 @@ def _tie_to_solved(run: _Run) -> None:
             return
 
 
-def _align(run: _Run, reason: str) -> None:
-    """Align the frames to each other, each connected set about the first guess of its richest frame."""
-    because = "no reference catalogue" if reason else "no frame matched the reference catalogue"
-    if reason:
+def _align(run: _Run, reason: str, least: int = 1) -> None:
+    """Align the frames to each other, each connected set about the first guess of its richest frame.
+
+    Sets of fewer than `least` frames are given up: where other frames were solved, one that was not and that nothing
+    confirms had better not be stacked.
+    """
+    because = "no reference catalogue" if reason else "no match with the reference catalogue"
+    if reason and run.open:
         run.context.reporter.message(f"{run.group.key}: no reference catalogue ({reason})", "warning")
     number = 0
     while run.open:
@@ -272,9 +286,15 @@ def _align(run: _Run, reason: str) -> None:
             jobs = _tie_jobs(run, [_placed(run, f) for f in members], run.open, None)
             fresh = _solve(run, jobs, "relative", "align")
             members += fresh
+        if len(members) < least:
+            del run.solved[hub], run.component[hub]
+            run.lost.add(hub)
+            number -= 1
+            continue
         for frame in members:
             run.name[frame], run.component[frame] = "relative", number
-            run.note[frame] = f"{because}: aligned relative to {len(members) - 1} other frames"
+            others = "1 other frame" if len(members) == 2 else f"{len(members) - 1} other frames"
+            run.note[frame] = f"{because}: aligned relative to {others}"
         if len(members) == 1:
             run.note[hub] = f"{because}: no other frame overlaps, the header's position stands"
         else:
@@ -298,7 +318,6 @@ def _refine_alignment(run: _Run, members: list[str]) -> None:
             run.solved[frame] = before[frame]
     measured = run.solved[hub]
     run.solved[hub] = replace(anchor, rms1=measured.rms1, rms2=measured.rms2, matched=measured.matched)
-    run.why.clear()
 
 
 def _write_job(run: _Run, task: FrameTask) -> WriteJob:

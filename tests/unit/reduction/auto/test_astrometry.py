@@ -215,6 +215,18 @@ def test_a_frame_beyond_the_catalogue_is_tied_to_a_solved_one(tmp_path, sky):
     assert np.median(error_px(tmp_path / "azsfpout.fits", beyond)) < 0.2
 
 
+def test_a_pointing_beyond_the_catalogue_is_aligned_apart(tmp_path, sky):
+    places = [-0.03, -0.029, 0.04, 0.042]
+    west = np.flatnonzero(sky.ra < RA)
+    frames = [{"name": f"f{k}", "true": camera(RA + east, DEC), "guess": camera(RA + east, DEC + 0.004), "sky": sky}
+              for k, east in enumerate(places)]
+    result, tasks = run(tmp_path, frames, reference(tmp_path, sky, chosen=west))
+    headers = [read_header(t.target) for t in tasks]
+    assert [h.get("ASTRGRP", 0) for h in headers] == [0, 0, 1, 1]
+    assert np.median(mismatch_px(headers[2], headers[3], frames[2]["true"], frames[3]["true"])) < 0.05
+    assert "aligned relative to 1 other frame" in result.frames["f2"].reason
+
+
 def test_another_places_catalogue_leads_to_relative_alignment_not_to_a_wrong_wcs(tmp_path, sky):
     rng = np.random.default_rng(8)
     foreign = Sky(rng.permutation(sky.ra), rng.permutation(sky.dec), sky.flux)
@@ -223,7 +235,7 @@ def test_another_places_catalogue_leads_to_relative_alignment_not_to_a_wrong_wcs
     result, _ = run(tmp_path, frames, reference(tmp_path, foreign))
     for name in "ab":
         assert read_header(tmp_path / f"azsfp{name}.fits")["ASTRCAT"] == "relative"
-        assert "no frame matched" in result.frames[name].reason
+        assert "no match with the reference catalogue" in result.frames[name].reason
 
 
 def test_without_catalogue_frames_are_aligned_to_each_other_pointing_by_pointing(tmp_path, sky):
