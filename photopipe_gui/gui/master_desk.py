@@ -17,7 +17,7 @@ from .jobs import JobOutcome, Jobs
 from .models.master_facts import read_facts
 from .models.masters import MasterEntry, MasterList, State, list_masters
 from .models.night import NightModel
-from .tasks_masters import BuildRequest, build_masters
+from .tasks_masters import BuildRequest, adopt_master, build_masters
 
 JOB_NAME = "masters"
 Ident = tuple[str, str]
@@ -59,6 +59,7 @@ class MasterDesk(QObject):
         jobs.main.finished.connect(self._finished)
         jobs.side.finished.connect(self._side_finished)
         jobs.reader.ready.connect(self._answered)
+        jobs.reader.failed.connect(self._failed)
 
     # ------------------------------------------------------------ the night
 
@@ -145,6 +146,24 @@ class MasterDesk(QObject):
             self.masters.set_facts(facts)
         self.entryRead.emit(ident)
         self.changed.emit()
+
+    def adopt(self, entry: MasterEntry, source: Path) -> None:
+        """Take over a master of another night; what is wrong with it is said in place."""
+        rows = [row for row in self._session.table if row.area is not None and not row.problem]
+        like = [row for row in rows if entry.ident in ((row.ftype, row.key), (entry.mtype, f"C{row.camera}"))]
+        like = like or [row for row in rows if entry.ident == ("flat", row.filter)]
+        shape = like[0].area.shape if like and like[0].area is not None and not like[0].channel else None
+        ident = entry.ident
+
+        def job() -> Any:
+            path = adopt_master(source, entry, shape)
+            return ident, path, read_facts(path), None
+
+        self._request(f"{ident[0]} {ident[1]}", job)
+
+    def _failed(self, key: Any, reason: str) -> None:
+        if isinstance(key, tuple) and key[:1] == ("master on disk",) and self._wanted.get(key[1]) == key:
+            self.asked.emit(reason, ())
 
     # ------------------------------------------------------------ building
 

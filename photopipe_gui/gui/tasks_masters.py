@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import FrameError
 from ..instruments.model import Instrument
 from ..reduction.calibration import master_name
-from ..reduction.fitsio import read_extension, read_layout, read_pixels
+from ..reduction.fitsio import atomic_write, read_extension, read_layout, read_pixels
 from ..reduction.frame import Mask
 from ..reduction.preprocess.copies import calibration_lists
 from ..reduction.preprocess.master import make_masters
@@ -24,6 +25,7 @@ from ..reduction.selection import Selection, save_selection
 from ..reduction.stats import robust_sigma
 from ..reduction.table import FrameRow, FrameTable
 from ..reduction.workspace import CALIBRATION
+from .models.masters import ADOPTED_KEY, MasterEntry
 
 BINS = 256
 #: A pixel is an outlier when it is further than this from the master, in units of the noise of one frame.
@@ -249,3 +251,50 @@ def build_masters(request: BuildRequest) -> Callable[[Reporter], list[MasterResu
         return results
 
     return job
+
+
+def adopt_master(source: Path, entry: MasterEntry, shape: tuple[int, int] | None) -> Path:
+    """Copy a master of another night into this one, and say so in its header.
+
+    Parameters
+    ----------
+    shape : tuple of int, optional
+        Rows and columns of the frames it is for; None when not known.
+
+    Returns
+    -------
+    Path
+        The copy; the source is not touched.
+
+    Raises
+    ------
+    FrameError
+        When it cannot be read, or is no such master.
+    NightError
+        When the copy cannot be written.
+    """
+    cards = read_layout(source).cards
+    _check_fits(source, cards, entry, read_layout(source).shape, shape)
+    night = source.parent.parent if source.parent.name == CALIBRATION else source.parent
+    name = "".join(c if " " <= c <= "~" else "?" for c in night.name)[:60] or "unknown"
+    entry.path.parent.mkdir(parents=True, exist_ok=True)
+    with fits.open(source, memmap=False) as hdus:
+        hdus[0].header[ADOPTED_KEY] = (name, "night that this master is of")
+        with atomic_write(entry.path, durable=True) as stream:
+            hdus.writeto(stream, output_verify="silentfix")
+    return entry.path
+
+
+def _check_fits(
+    source: Path, cards: Any, entry: MasterEntry, found: tuple[int, int], shape: tuple[int, int] | None
+) -> None:
+    """Refuse a file that is plainly no master for this purpose."""
+    advice = f"Choose a master {entry.title}."
+    mtype = str(cards.get("MSTTYPE", "") or entry.mtype)
+    key = str(cards.get("MSTKEY", "") or (cards.get("FILTER", "") if entry.mtype == "flat" else "") or entry.key)
+    if (mtype, key) != entry.ident:
+        raise FrameError(source, f"it is a master {mtype} {key}", advice)
+    if shape is not None and tuple(found) != tuple(shape):
+        raise FrameError(
+            source, f"it is {found[1]} x {found[0]} px, the frames of this night are {shape[1]} x {shape[0]} px", advice
+        )

@@ -153,6 +153,7 @@ def test_an_approval_is_kept_until_the_master_is_made_anew(page, qtbot):
     page.bar.approve_button.click()
     assert page.current.approved
     assert page._session.ui["approved"]
+    wait_for_state(page, qtbot, FLAT_H, State.CURRENT)
     page.start()
     assert page.notice.text == "All masters are up to date."
     build(page, qtbot, page.notice.button("again").click)
@@ -194,3 +195,33 @@ def test_without_a_night_nothing_can_be_built(qtbot):
     assert page.why_not() == "Open a night first."
     assert not page.start()
     jobs.close()
+
+
+def test_a_master_of_another_night_is_taken_over_and_says_so(page, qtbot, night, tmp_path, monkeypatch):
+    page.desk.set_fmin(2)
+    build(page, qtbot, page.start)
+    wait_for_state(page, qtbot, FLAT_Y, State.CURRENT)
+    other = tmp_path / "last night" / "calibration" / "flat_Y.fits"
+    other.parent.mkdir(parents=True)
+    page.desk.masters.entry(FLAT_Y).path.rename(other)
+    before = other.read_bytes()
+    session = page._session
+    session.set_hand([row.frame_id for row in session.table if row.filter == "Y"], False)
+    page.desk.masters.forget_facts(page.desk.masters.entry(FLAT_Y).path)
+    page.desk.refresh()
+    assert page.bar.adopt_button.isVisible()
+
+    wrong = page.desk.masters.entry(FLAT_H).path
+    monkeypatch.setattr("photopipe_gui.gui.widgets.dialogs.pick_file", lambda *args: str(wrong))
+    page.bar.adopt_button.click()
+    qtbot.waitUntil(lambda: "it is a master flat H" in page.notice.text)
+
+    monkeypatch.setattr("photopipe_gui.gui.widgets.dialogs.pick_file", lambda *args: str(other))
+    page.bar.adopt_button.click()
+    wait_for_state(page, qtbot, FLAT_Y, State.CURRENT)
+    taken = page.desk.masters.entry(FLAT_Y)
+    assert taken.reason == "Of another night: last night"
+    assert fits.getheader(taken.path)["ADOPTED"] == "last night"
+    with fits.open(taken.path) as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "MASK", "UNCERT", "COUNT"]
+    assert other.read_bytes() == before

@@ -18,6 +18,8 @@ from ...reduction.table import FrameTable
 ENTRY_ROLE = Qt.ItemDataRole.UserRole + 1
 STATE_ROLE = Qt.ItemDataRole.UserRole + 2
 MASTER_TYPES = ("bias", "dark", "flat")
+#: Header card of a master that was taken over from another night: that night's name.
+ADOPTED_KEY = "ADOPTED"
 _NONE = QModelIndex()
 
 
@@ -160,6 +162,12 @@ def judge_state(
         return replace(entry, state=State.MISSING, reason=few if count < fmin else f"{count} frames are ready")
     if known.problem:
         return replace(entry, state=State.FAILED, reason=known.problem)
+    adopted = str((known.cards or {}).get(ADOPTED_KEY, ""))
+    if adopted:
+        if not entry.kept:
+            return replace(entry, state=State.CURRENT, reason=f"Of another night: {adopted}")
+        own = f"this night has {len(entry.kept)} frames of its own"
+        return replace(entry, state=State.STALE, reason=f"A master of another night ({adopted}); {own}")
     if not entry.given:
         return replace(entry, state=State.CURRENT, reason="The file is there; the night has no such frames.")
     if not known.inputs:

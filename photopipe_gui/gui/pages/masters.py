@@ -16,6 +16,7 @@ from ..models.masters import MasterEntry, State
 from ..models.night import NightModel
 from ..tasks_masters import MasterPicture, Residual, read_master_picture, residual_of
 from ..theme import Theme
+from ..widgets import dialogs
 from ..widgets.inputs_bar import InputsBar
 from ..widgets.master_inputs import InputStrip
 from ..widgets.master_side import MasterSide
@@ -104,6 +105,7 @@ class MastersPage(QWidget):
         bar.takeBack.connect(self.take_back)
         bar.rebuild.connect(self.rebuild)
         bar.approve.connect(self.approve)
+        bar.adopt.connect(self.adopt)
 
     def commands(self) -> dict[str, Callable[[], Any]]:
         """What the window's keys do on this tab."""
@@ -153,6 +155,17 @@ class MastersPage(QWidget):
         entry = self.current
         if entry is not None:
             self.desk.approve(entry, on)
+
+    def adopt(self) -> None:
+        """Ask for a master of another night, to be used for the one shown."""
+        entry = self.current
+        if entry is None:
+            return
+        kinds = f"Masters {entry.title} ({entry.path.name});;FITS files (*.fits);;All files (*)"
+        start = str(self._session.night.parent) if self._session.night else ""
+        chosen = dialogs.pick_file(self, f"A master {entry.title} of another night", start, kinds)
+        if chosen:
+            self.desk.adopt(entry, Path(chosen))
 
     def _step(self, by: int) -> None:
         """Go to the next input."""

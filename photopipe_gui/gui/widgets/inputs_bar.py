@@ -20,12 +20,15 @@ class InputsBar(QFrame):
         The buttons.
     approve(bool)
         Approve the master, or take that back.
+    adopt()
+        Take a master of another night.
     """
 
     sendBack = pyqtSignal()
     takeBack = pyqtSignal()
     rebuild = pyqtSignal()
     approve = pyqtSignal(bool)
+    adopt = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,6 +44,9 @@ class InputsBar(QFrame):
         dress(self.take_button, "accept", "Accept: take the selected inputs, by hand", "A", "keep")
         self.rebuild_button = QPushButton("Rebuild")
         dress(self.rebuild_button, "refresh", "Rebuild: from the frames that are kept now")
+        self.adopt_button = QPushButton("Use a master of another night")
+        dress(self.adopt_button, "folder", "Use a master of another night: it is copied, and its header says so")
+        self.adopt_button.clicked.connect(self.adopt)
         self.approve_button = QPushButton("Approve")
         self.approve_button.setCheckable(True)
         dress(self.approve_button, "done", "Approve: this master is good as it is")
@@ -53,7 +59,7 @@ class InputsBar(QFrame):
         line.setSpacing(6)
         line.addWidget(heading)
         line.addWidget(self._text, 1)
-        for button in (self.take_button, self.send_button, self.rebuild_button, self.approve_button):
+        for button in (self.adopt_button, self.take_button, self.send_button, self.rebuild_button, self.approve_button):
             line.addWidget(button)
         self.show_entry(None)
         self.show_input(None)
@@ -70,6 +76,10 @@ class InputsBar(QFrame):
         if style is not None:
             style.unpolish(self.rebuild_button)
             style.polish(self.rebuild_button)
+        lacking = entry is not None and not entry.kept
+        self.adopt_button.setVisible(lacking)
+        for button in (self.take_button, self.send_button, self.rebuild_button):
+            button.setVisible(not lacking or (entry is not None and bool(entry.given)))
         self.approve_button.setEnabled(current)
         with quiet(self.approve_button):
             self.approve_button.setChecked(entry is not None and entry.approved)

@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from ..models.masters import MasterEntry, MasterFacts, State
+from ..models.masters import ADOPTED_KEY, MasterEntry, MasterFacts, State
 from ..tasks_masters import MasterPicture, Residual
 from .elided import ElidedLabel
 from .facts import Fact, FactsView
@@ -47,6 +47,7 @@ def facts_of(entry: MasterEntry, facts: MasterFacts | None) -> list[Fact]:
     method = str(_first(cards, "MSTMETH", "METHOD", "COMBINE") or "")
     found = [
         ("Method", _METHODS.get(method, method), "How the frames were combined"),
+        ("Night", str(_first(cards, ADOPTED_KEY) or ""), "ADOPTED: the night that this master is of"),
         ("Combined", _number(cards, "{:.0f} frames", "NCOMBINE"), "NCOMBINE"),
         ("Rejected", _number(cards, "{:.0f} pixels", "NREJECT"), "NREJECT: outlying pixels, all frames"),
         ("Median", _number(cards, f"{{:.6g}} {unit}", "MEDIAN"), "MEDIAN"),
