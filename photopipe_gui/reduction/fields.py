@@ -11,8 +11,11 @@ from ..instruments.model import Instrument
 from ..instruments.rawheader import read_layout
 from .table import FrameRow, FrameTable
 
-#: Added to a frame's half diagonal (deg): pointing errors, and the offset of a split camera's halves.
-MARGIN = 0.15
+#: Added to a frame's half diagonal (deg): the wider search of the astrometry, pointing errors, and the offset of a
+#: split camera's halves.
+MARGIN = 0.4
+#: Pointings nearer than this to the first of a field (deg) share its cone.
+_TOGETHER = 0.3
 
 
 def _number(cards: dict[str, Card], key: str) -> float:
@@ -53,7 +56,7 @@ def fields_of(instrument: Instrument, table: FrameTable) -> tuple[list[tuple[flo
     Returns
     -------
     fields : list of (ra, dec, radius)
-        deg; a field holds every pointing whose frame lies within it.
+        deg; pointings near to each other share a field that holds all of their frames.
     filters : list of str
     """
     rows = [row for row in table if row.ftype == "object" and not row.problem]
@@ -62,8 +65,11 @@ def fields_of(instrument: Instrument, table: FrameTable) -> tuple[list[tuple[flo
         ra, dec, half = pointing_of(instrument, row)
         if not (math.isfinite(ra) and math.isfinite(dec) and -90 <= dec <= 90):
             continue
-        reach = half + MARGIN
-        # A dither of a tenth of the margin is covered by the field that is there already.
-        if not any(_apart(ra, dec, r, d) + reach <= radius + MARGIN / 10 for r, d, radius in fields):
-            fields.append((ra % 360, dec, reach))
+        for number, (ra0, dec0, radius) in enumerate(fields):
+            apart = _apart(ra, dec, ra0, dec0)
+            if apart < _TOGETHER:
+                fields[number] = (ra0, dec0, max(radius, apart + half + MARGIN))
+                break
+        else:
+            fields.append((ra % 360, dec, half + MARGIN))
     return fields, list(dict.fromkeys(row.filter for row in rows if row.filter))

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import NightError
+from ..errors import FrameError, NightError
 from ..instruments import registry
 from ..instruments.model import Instrument
+from ..instruments.naming import fits_files, parse_standard
+from ..instruments.rawheader import read_layout
 from .auto.autoproc import executor_for
 from .auto.pipeline import run
 from .auto.plan import AutoprocParams, catalog_config, plan, step_parameters
@@ -80,6 +82,8 @@ class OpenNight:
         Frames of the cameras in use.
     session : Session
         Limits and verdicts by hand saved in the night; empty when there are none.
+    unreadable : tuple of str
+        One sentence for each raw file that cannot be read, nor told what it is by its name.
     """
 
     folder: Path
@@ -87,6 +91,7 @@ class OpenNight:
     cameras: tuple[int, ...]
     table: FrameTable
     session: Session
+    unreadable: tuple[str, ...] = ()
 
     def limits(self, ftype: str, asked: Mapping[str, LimitsAsked]) -> Limits:
         """Return the limits of a frame type: asked for, saved in the night, or the default."""
@@ -119,6 +124,9 @@ class NightResult:
     report: RunReport | None = None
     lost: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lost += self.night.unreadable
 
     @property
     def stopped(self) -> bool:
@@ -193,7 +201,21 @@ def open_for_work(folder: Path | str, instrument: str, cameras: Iterable[int] | 
     reporter.message(f"{folder.name}: {told} ({model.title}, halves of split cameras counted apart).")
     if session.hand:
         reporter.message(f"{len(session.hand)} verdicts by hand, saved in the night, are kept.")
-    return OpenNight(folder, model, numbers, mine, session)
+    return OpenNight(folder, model, numbers, mine, session, _unreadable(folder, model))
+
+
+def _unreadable(folder: Path, instrument: Instrument) -> tuple[str, ...]:
+    """Return why raw files that still have the instrument's own names cannot be read."""
+    pattern = instrument.naming.pattern
+    told = []
+    for path in fits_files(folder):
+        if pattern is None or not pattern.match(path.name) or parse_standard(path.name):
+            continue
+        try:
+            read_layout(path)
+        except FrameError as error:
+            told.append(str(error))
+    return tuple(told)
 
 
 def save_if_changed(lists: FrameLists, night: Path, ftype: str) -> Path | None:
