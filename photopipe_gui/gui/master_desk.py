@@ -159,7 +159,7 @@ class MasterDesk(QObject):
             path = adopt_master(source, entry, shape)
             return ident, path, read_facts(path), None
 
-        self._request(f"{ident[0]} {ident[1]}", job)
+        self._request(f"adopt {ident[0]} {ident[1]}", job)
 
     def _failed(self, key: Any, reason: str) -> None:
         if isinstance(key, tuple) and key[:1] == ("master on disk",) and self._wanted.get(key[1]) == key:
