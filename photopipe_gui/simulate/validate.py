@@ -19,6 +19,7 @@ from ..errors import UsageError
 from ..instruments import registry
 from ..reduction.auto.plan import AutoprocParams
 from ..reduction.executor import Executor
+from ..reduction.fitsio import read_header
 from ..reduction.night import NightOptions, NightResult, reduce_night
 from ..reduction.preprocess.master_types import MasterParams
 from ..reduction.progress import Progress, Reporter, check_cancelled
@@ -29,7 +30,7 @@ from .truth import Truth
 from .validate_figures import Figure, all_figures
 from .validate_sky import DepthScore, SkyScore, score_depth, score_sky
 
-_SKY_FRAMES = 12
+_SKY_FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -159,10 +160,11 @@ def score_case(case: Case, truth: Truth, result: NightResult, method: str, secon
 
 
 def _thinned(products: list[Path]) -> list[Path]:
-    """Return at most some frames, evenly taken: the sky of each is as good as another's of its filter."""
-    most = max(_SKY_FRAMES, len(products) // 4)
-    step = max(1, len(products) // most)
-    return products[::step]
+    """Return some frames of each filter, evenly taken: each costs a second or more."""
+    groups: dict[str, list[Path]] = {}
+    for path in products:
+        groups.setdefault(str(read_header(path).get("FILTER", "")), []).append(path)
+    return [path for group in groups.values() for path in group[:: max(1, len(group) // _SKY_FRAMES)]]
 
 
 def run_case(

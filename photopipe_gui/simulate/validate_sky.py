@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 BLOCK = 32
-_NOISE_BLOCK = 16
+_NOISE_BLOCK = 8
 _FAINTEST = 0.03
 _LARGEST = 400.0
 
@@ -58,7 +58,7 @@ class DepthScore:
     Attributes
     ----------
     noise_ratio : float
-        Scatter of means of 16 x 16 px of empty sky where all frames count (from differences of blocks, for the truth
+        Scatter of means of 8 x 8 px of empty sky where all frames count (from differences of blocks, for the truth
         has galaxies and wings too faint to mask), in units of the optimally weighted mean's.
     stated_ratio : float
         The header's SKYSIGMA x NOISCORR in the same units.
