@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSignal
-from PyQt6.QtGui import QFont
 
 from ...reduction.outcome import Outcome, Status, Value
 
@@ -58,7 +57,7 @@ def row_label(row: MatrixRow) -> str:
     """Return the short name of a row: time, camera and type of a frame; target and filter of a group."""
     if row.product:
         target, _, filter_name = row.frame.strip("[]").rpartition("_")
-        return f"{target} {filter_name}".strip()
+        return f"Σ {target} {filter_name}".rstrip()
     head, mark, tail = row.frame.partition("T")
     return tail if mark and len(head) == 8 and head.isdigit() else row.frame
 
@@ -300,10 +299,6 @@ class RunMatrix(QAbstractTableModel):
             row = self._rows[section] if section < len(self._rows) else MatrixRow("")
             if role == Qt.ItemDataRole.DisplayRole:
                 return row_label(row)
-            if role == Qt.ItemDataRole.FontRole and row.product:
-                font = QFont()
-                font.setItalic(True)
-                return font
             if role == Qt.ItemDataRole.ToolTipRole:
                 return f"{row.frame}\n{row.group.replace('_', ', ', 1)}" if row.group else row.frame
             return None
