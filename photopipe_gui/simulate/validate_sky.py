@@ -217,7 +217,8 @@ def score_depth(path: Path | str, truth: Truth, fwhm: float = math.nan) -> Depth
     step = step[np.isfinite(step)]
     noise = 1.4826 * float(np.median(np.abs(step))) if step.size > 50 else math.nan
     # The pixels of a grid of another scale hold another share of the sky.
-    scale = pixel_scale(truth, members[0][0].camera)
+    # A camera's true scale differs from the nominal one by the mounting error that the night was given.
+    scale = pixel_scale(truth, members[0][0].camera) * (1 + float(np.mean([frame.scale for frame, _ in members])))
     best *= float(header.get("PIXSCALE", scale)) / scale
     stated = float(header.get("SKYSIGMA", math.nan)) * float(header.get("NOISCORR", math.nan))
     values = image[empty]
