@@ -219,20 +219,22 @@ class StripWorker:
 
     def _mean(
         self, median: FloatArray, sigma: FloatArray, sums: Sums, valid: NDArray[np.int64] | None
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    ) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
         """Return the mean of what is left (the median where nothing is), its standard error and how many are left."""
-        recipe, n = self._recipe, len(self._recipe.inputs)
-        known = np.full(median.size, n) if valid is None else valid
-        total, weight, count = sums.total, sums.weight, known - sums.rejected
-        empty = np.flatnonzero(weight < 0.5 * recipe.weights.min())
+        total, weight, count = sums
+        n = len(self._recipe.inputs)
+        known = np.broadcast_to(n, median.shape) if valid is None else valid
+        empty = np.flatnonzero(count <= 0)
         if empty.size:
             count[empty] = known[empty]
             weight[empty] = np.maximum(known[empty], 1)
             total[empty] = 0
-        uncertainty = sigma / np.sqrt(weight)
+        total /= weight
+        median += total
+        uncertainty = np.divide(sigma, np.sqrt(weight, out=weight), out=sigma)
         if n < 2 or valid is not None:
             uncertainty[known < 2] = np.nan
-        return median + total / weight, uncertainty, count
+        return median, uncertainty, count
 
     def _calibrate_result(
         self, tile: Tile, shape: tuple[int, int], image: NDArray[Any], uncertainty: NDArray[Any]

@@ -7,7 +7,7 @@ combining a night's bias frames.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -83,7 +83,11 @@ def _decimal(value: float) -> str:
 
 
 def write_master(
-    path: Path, image: NDArray[np.float32], cards: Sequence[HeaderCard], extensions: Mapping[str, NDArray[Any]]
+    path: Path,
+    image: NDArray[np.float32],
+    cards: Callable[[], Sequence[HeaderCard]],
+    room: int,
+    extensions: Mapping[str, NDArray[Any]],
 ) -> None:
     """Write a master and its extensions, atomically and durably.
 
@@ -91,8 +95,11 @@ def write_master(
     ----------
     image : ndarray of float32, shape (ny, nx)
         The primary image.
-    cards : sequence of HeaderCard
-        Of the primary header, after the structural ones.
+    cards : callable
+        Gives the cards of the primary header, after the structural ones. Called when the planes are written, so that
+        what goes into the header can be worked out meanwhile.
+    room : int
+        How many cards it gives at most.
     extensions : mapping of str to ndarray
         Further planes by extension name; bytes, 16- or 32-bit integers, or float32.
 
@@ -103,11 +110,16 @@ def write_master(
     """
     with atomic_write(path, durable=True) as stream:
         first = [HeaderCard("SIMPLE", True, "FITS standard"), *_structure(image), HeaderCard("EXTEND", True)]
-        _write_unit(stream, [*first, *cards], image)
+        size = _whole_blocks(80 * (len(first) + room + 1))
+        stream.write(bytes(size))
+        _write_pixels(stream, image)
         for name, plane in extensions.items():
             head = [HeaderCard("XTENSION", "IMAGE", "image extension"), *_structure(plane)]
             tail = [HeaderCard("PCOUNT", 0), HeaderCard("GCOUNT", 1), HeaderCard("EXTNAME", name)]
-            _write_unit(stream, [*head, *tail], plane)
+            stream.write(_header([*head, *tail], 0))
+            _write_pixels(stream, plane)
+        stream.seek(0)
+        stream.write(_header([*first, *cards()], size))
 
 
 def _structure(plane: NDArray[Any]) -> Iterator[HeaderCard]:
@@ -117,9 +129,20 @@ def _structure(plane: NDArray[Any]) -> Iterator[HeaderCard]:
     yield HeaderCard("NAXIS2", plane.shape[0])
 
 
-def _write_unit(stream: IO[bytes], cards: Sequence[HeaderCard], plane: NDArray[Any]) -> None:
-    header = b"".join(map(card_bytes, cards)) + f"{'END':<80}".encode()
-    stream.write(header.ljust(-(-len(header) // _BLOCK) * _BLOCK))
+def _whole_blocks(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
+
+
+def _header(cards: Sequence[HeaderCard], size: int) -> bytes:
+    """Return a header in whole blocks, filled with blank cards before its end to take at least so many bytes."""
+    text = b"".join(map(card_bytes, cards))
+    if _whole_blocks(len(text) + 80) < size:
+        text = text.ljust(size - 80)
+    text += f"{'END':<80}".encode()
+    return text.ljust(_whole_blocks(len(text)))
+
+
+def _write_pixels(stream: IO[bytes], plane: NDArray[Any]) -> None:
     rows = max(_PIECE // max(plane.shape[1], 1), 1)
     for y in range(0, plane.shape[0], rows):
         stream.write(plane[y : y + rows].astype(plane.dtype.newbyteorder(">")).data)

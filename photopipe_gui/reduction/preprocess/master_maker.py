@@ -21,6 +21,7 @@ from ..digest import DIGEST_KEY, WRITER, WRITER_KEY, digest_of, digest_or_mark, 
 from ..progress import Progress, Reporter, check_cancelled
 from ..stats import median_and_sigma
 from ..workspace import CALIBRATION
+from .later import Later
 from .master_combine import Stack, bad_pixels, combine_stack, measure_levels, read_noise_of
 from .master_file import HeaderCard, input_cards, is_current, read_master, write_master
 from .master_inputs import UnfitFrames, check_alike, read_calibration_frame, usable
@@ -121,11 +122,8 @@ class MasterMaker:
         self._warn_of_left_out(warned)
         if len(given) < self._fewest:
             return self._too_few()
-        middle, sigma = median_and_sigma(master.image)
-        if not math.isfinite(middle):
-            raise UnfitFrames("the result has no finite pixel; no master was made.")
-        values: dict[str, float] = {"MEDIAN": middle, "RSIGMA": sigma}
-        values |= {"NCOMBINE": len(given), "NREJECT": sum(item.n_rejected for item in given)}
+        levels = Later(lambda: median_and_sigma(master.image))
+        values: dict[str, float] = {"NCOMBINE": len(given), "NREJECT": sum(item.n_rejected for item in given)}
         if self._mtype == "bias" and math.isfinite(read_noise) and read_noise > 0:
             values["RDNOISE"] = read_noise
         planes: dict[str, NDArray[Any]] = {
@@ -133,8 +131,18 @@ class MasterMaker:
             "UNCERT": master.uncertainty,
             "COUNT": _storable(master.count),
         }
+        contributions = input_cards(given)
+
+        def cards() -> list[HeaderCard]:
+            middle, sigma = levels.result()
+            if not math.isfinite(middle):
+                raise UnfitFrames("the result has no finite pixel; no master was made.")
+            values.update({"MEDIAN": middle, "RSIGMA": sigma})
+            return [*self._cards(values, digest), *contributions]
+
         self._make_room(target)
-        write_master(target, master.image, [*self._cards(values, digest), *input_cards(given)], planes)
+        room = len(self._cards(values | {"MEDIAN": 0.0, "RSIGMA": 0.0}, digest)) + len(contributions)
+        write_master(target, master.image, cards, room, planes)
         return MasterResult(self._key, self._mtype, target, inputs=(*given, *stack.left_out), values=values)
 
     def _read_headers(self, paths: Sequence[Path]) -> None:

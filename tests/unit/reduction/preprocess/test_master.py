@@ -239,6 +239,14 @@ def test_flats_without_light_are_refused_by_name(night: Night) -> None:
     assert any("20210505T030303C0f.fits is left out: its median is -" in text for _, text in reporter.messages)
 
 
+def test_frames_without_a_finite_pixel_make_no_file(night: Night) -> None:
+    empty = np.full(SHAPE, np.nan, np.float32)
+    paths = [night.write(f"20210505T04040{i}C0b.fits", empty) for i in range(5)]
+    result = one(make_masters("lmi", {"C0": paths}, "bias"))
+    assert "no finite pixel" in result.problem
+    assert not list(night.folder.glob("calibration/.*")) + list(night.folder.glob("calibration/*"))
+
+
 def test_halves_of_split_cameras_are_taken_as_they_are(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     shape = (30, 80)
