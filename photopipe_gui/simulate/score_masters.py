@@ -20,8 +20,9 @@ from .truth import FrameTruth, Truth
 class MasterScore:
     """A master against its truth.
 
-    ``rms`` is the error of a pixel (robust, DN, DN/s, or relative for flats), ``best`` that of an optimal combination
-    of its input frames, ``outliers`` the share of pixels off by more than 6 times the rms, ``offset`` the median error.
+    ``rms`` is the error of a pixel (within 4 sigma; DN, DN/s, or relative for flats), ``best`` that of an optimal
+    combination of its input frames, ``outliers`` the share of pixels off by more than 6 times the rms, ``offset`` the
+    median error.
     """
 
     kind: str
@@ -85,10 +86,19 @@ def score_master(path: Path | str, truth: Truth) -> MasterScore:
             good &= true < np.percentile(true, 95)
         error = (image / true - 1 if kind == "flat" else image - true)[good]
     offset = float(np.median(error))
-    rms = float(1.4826 * np.median(np.abs(error - offset)))
+    rms = _clipped_rms(error - offset)
     typical = float(np.median(np.broadcast_to(best, true.shape)[good]))
     outliers = float((np.abs(error - offset) > 6 * max(rms, 1e-12)).mean())
     return MasterScore(kind, key, len(inputs), rms, typical, offset, outliers)
+
+
+def _clipped_rms(error: np.ndarray) -> float:
+    """Return the rms of what lies within 4 sigma; the median deviation misleads where medians are whole numbers."""
+    rms = 1.4826 * float(np.median(np.abs(error)))
+    for _ in range(6):
+        inside = error[np.abs(error) <= 4 * max(rms, 1e-12)]
+        rms = float(np.sqrt(np.mean(inside**2))) if inside.size else rms
+    return rms
 
 
 def _gain(truth: Truth, frame: FrameTruth) -> float:

@@ -67,6 +67,7 @@ def _by_filter(pairs: Sequence[tuple[str, float]]) -> list[Points]:
 
 def _plots(result: CaseResult) -> str:
     score = result.score
+    masters = min((figure.asked for figure in result.figures if figure.topic == "masters"), default=None)
     plots = [
         strip_plot("Error of the WCS (px), each frame", _by_filter([(s.filter, s.median) for s in score.astrometry]),
                    limit=0.03, zero=True),
@@ -79,7 +80,7 @@ def _plots(result: CaseResult) -> str:
         strip_plot("Sky residual on 32 px (sky noise)", _by_filter([(s.filter, s.residual) for s in result.sky]),
                    limit=0.2, zero=True),
         strip_plot("Masters: error over the best", [Points(m.kind + " " + m.key, (m.ratio,)) for m in score.masters],
-                   limit=1.26, zero=True),
+                   limit=masters, zero=True),
     ]  # fmt: skip
     return f'<div class="plots">{"".join(plot for plot in plots if plot)}</div>'
 
