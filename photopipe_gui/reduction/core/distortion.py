@@ -1,9 +1,9 @@
-"""Polynomials between two planes: fitted with weights and rejection, of an order that the stars themselves justify."""
+"""Maps between two planes: polynomials and radial distortion, fitted with weights and rejection."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: A higher order must explain this much more than chance would (F-test).
-_SIGNIFICANCE = 1e-5
+#: Highest total power of a polynomial map.
 HIGHEST_ORDER = 5
+#: Scatter beyond the photon noise that is always assumed, px.
+_LEAST_SCATTER = 0.005
+#: Degrees of freedom of the distribution that residuals are taken to have.
+_TAIL = 5.0
 #: Scatter beyond the photon noise that is always assumed, px.
 _LEAST_SCATTER = 0.005
 #: Degrees of freedom of the distribution that residuals are taken to have.
@@ -188,110 +191,59 @@ def _leverage(matrix: Floats, spread: Floats) -> float:
     return float((rows**2).sum(axis=0).max())
 
 
-def choose_order(
-    here: Floats, there: Floats, sigma: Floats, corners: Floats, highest: int = HIGHEST_ORDER, share: float = 1.0
-) -> int:
-    """Return the order of the map that the pairs justify.
-
-    An order is admitted when there are at least two and a half pairs for each of its terms and its error nowhere in the
-    frame exceeds three times that of a single star; it replaces a lower one when the leave-one-out residual falls
-    (PRESS: residual / (1 - leverage)) and the F-test gives chance less than 1e-5: catalogue errors and
-    blends have longer tails than the test supposes, and a needless order costs accuracy in the corners.
-
-    Parameters
-    ----------
-    here, there, sigma, corners
-        As for `fit_surface`.
-    highest : int
-        Highest order tried.
-    share : float
-        Independent pairs over pairs: below 1 where frames see the same catalogue stars, with the same errors.
-    """
-    from scipy.stats import f as f_distribution
-
-    fits = {1: fit_surface(here, there, sigma, 1, corners)}
-    for order in range(2, highest + 1):
-        if len(here) * share < 2.5 * terms(order):
-            break
-        fit = fit_surface(here, there, sigma, order, corners)
-        if fit.leverage <= _MOST_LEVERAGE * share:
-            fits[order] = fit
-    # All orders are judged on the pairs and weights of the most flexible: a stiff one rejects what it cannot follow.
-    judge = fits[max(fits)]
-    used, root = judge.used, np.sqrt(judge.weight[judge.used])
-    number = float(used.sum()) * share
-    best, best_press, best_sum = 0, np.inf, np.inf
-    for order in fits:
-        press, total = _press(here[used], there[used], root, order, corners, share)
-        if best:
-            added, freedom = 2 * (terms(order) - terms(best)), 2 * (number - terms(order))
-            if freedom <= 0 or press >= best_press:
-                continue
-            ratio = ((best_sum - total) / added) / max(total / freedom, 1e-300)
-            if ratio <= 0 or f_distribution.sf(ratio, added, freedom) > _SIGNIFICANCE:
-                continue
-        best, best_press, best_sum = order, press, total
-    return best
+def radial_terms(points: Floats, axis: Floats, scale: float, count: int) -> list[Floats]:
+    """Return the displacements v r^2, v r^4, ... (px) of points at v = (point - axis) / scale."""
+    v = (points - axis) / scale
+    r2 = (v**2).sum(axis=1, keepdims=True)
+    return [scale * v * r2 ** (j + 1) for j in range(count)]
 
 
-def _press(
-    here: Floats, there: Floats, root: Floats, order: int, corners: Floats, share: float
-) -> tuple[float, float]:
-    """Return the leave-one-out mean square and the plain sum of squares, weighted by the square of `root`."""
-    centre = corners.mean(axis=0)
-    scale = float(np.abs(corners - centre).max())
-    matrix = design((here - centre) / scale, order) * root[:, None]
-    q, _ = np.linalg.qr(matrix)
-    target = there * root[:, None]
-    residual = target - q @ (q.T @ target)
-    lever = np.clip((q**2).sum(axis=1) / share, 0, 0.999)
-    return float(((residual / (1 - lever)[:, None]) ** 2).mean()), float((residual**2).sum())
+def radial_surface(strength: Floats, axis: Floats, scale: float) -> Surface:
+    """Return the map x -> x + sum_j strength_j v r^(2j) as a polynomial."""
+    order = 2 * len(strength) + 1
+    row = {power: k for k, power in enumerate(powers(order))}
+    coefficients = np.zeros((terms(order), 2))
+    coefficients[0] = axis
+    coefficients[row[1, 0], 0] = coefficients[row[0, 1], 1] = scale
+    for j, k in enumerate(strength, start=1):
+        for m in range(j + 1):
+            # (x^2 + y^2)^j, term by term.
+            share = scale * k * comb(j, m)
+            coefficients[row[2 * (j - m) + 1, 2 * m], 0] += share
+            coefficients[row[2 * (j - m), 2 * m + 1], 1] += share
+    return Surface(order, coefficients, np.asarray(axis, dtype=float), scale)
 
 
-Pairs = tuple[Floats, Floats, Floats, NDArray[np.intp]]
-
-
-def common_distortion(pairs: Sequence[Pairs], corners: Floats, highest: int = HIGHEST_ORDER) -> Surface | None:
-    """Return the distortion that several frames share, or None where they show none.
+def fit_radial(here: Floats, there: Floats, root: Floats, axis: Floats, scale: float, count: int) -> Surface:
+    """Fit a distortion along the radius from an axis, to be followed by a linear map.
 
     Parameters
     ----------
-    pairs : sequence of (here, there, sigma, star)
-        Matched positions of each frame, and which catalogue star each is; each frame has a linear map of its own.
-    corners : ndarray, shape (m, 2)
-        Points that span the frame.
-
-    Returns
-    -------
-    Surface or None
-        Map of the frame's plane onto an undistorted one, to be followed by a linear map.
+    here, there : ndarray, shape (n, 2)
+        Pairs of positions, px.
+    root : ndarray, shape (n,)
+        Square roots of their weights.
+    axis : ndarray, shape (2,)
+        Where the optical axis meets the plane of `here`.
+    scale : float
+        Length taken as one.
+    count : int
+        Powers: 1 for r^2, 2 for r^2 and r^4.
     """
-    frames = [frame[:3] for frame in pairs if len(frame[0]) >= 5]
-    if not frames:
-        return None
-    stars = np.concatenate([frame[3] for frame in pairs if len(frame[0]) >= 5])
-    share = len(np.unique(stars)) / len(stars)
-    reduced = [_without_linear(*frame, corners) for frame in frames]
-    here, there, sigma = (np.concatenate(column) for column in zip(*reduced, strict=True))
-    order = choose_order(here, there, sigma, corners, highest, share)
-    # Each frame's linear map has used up three pairs of its own.
-    if order < 2 or len(here) - 3 * len(reduced) < 2.5 * terms(order):
-        return None
-    surface = fit_surface(here, there, sigma, order, corners).surface
+    n = len(here)
+    basis = radial_terms(here, axis, scale, count)
+    plain = np.column_stack([np.ones(n), (here - axis) / scale])
+    matrix = np.zeros((2 * n, 6 + count))
+    matrix[:n, :3], matrix[n:, 3:6] = plain, plain
+    matrix[:, 6:] = np.column_stack([b.T.ravel() for b in basis])
+    double = np.tile(root, 2)[:, None]
+    strength = np.zeros(count)
     for _ in range(3):
-        again = [_without_linear(*frame, corners, surface) for frame in frames]
-        here, there, sigma = (np.concatenate(column) for column in zip(*again, strict=True))
-        surface = fit_surface(here, there, sigma, order, corners).surface
-    return surface
-
-
-def _without_linear(
-    here: Floats, there: Floats, sigma: Floats, corners: Floats, distortion: Surface | None = None
-) -> tuple[Floats, Floats, Floats]:
-    """Carry a frame's targets back by its linear map, so that those of all frames share one plane."""
-    fit = fit_surface(here, there, sigma, 1, corners, fixed=distortion)
-    linear = fit.surface
-    gradient = linear.coefficients[1:].T / linear.scale
-    constant = linear.coefficients[0] - gradient @ linear.centre
-    back = (there - constant) @ np.linalg.inv(gradient).T
-    return here[fit.used], back[fit.used], sigma[fit.used]
+        bent = here + sum(k * b for k, b in zip(strength, basis, strict=True))
+        linear = np.column_stack([np.ones(n), bent])
+        solution = least_squares(linear * root[:, None], there * root[:, None])
+        back = (there - solution[0]) @ np.linalg.inv(solution[1:])
+        # In the plane of `here` the linear map has become one: what is left is radial.
+        target = (back - here).T.ravel()[:, None]
+        strength = least_squares(matrix * double, target * double)[6:, 0]
+    return radial_surface(strength, axis, scale)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .asterism import Prior
-from .distortion import HIGHEST_ORDER, Fit, Floats, Pairs, Surface, choose_order, fit_surface
+from .distortion import HIGHEST_ORDER, Fit, Floats, Surface, fit_surface
+from .distortionchoice import Choice, Pairs, choose_map
 from .match import LADDER, Match, find_match, fit_linear, mutual_pairs
 from .skyplane import frame_points, from_plane, has_distortion, to_plane, wcs_from_grid
 
@@ -89,8 +90,8 @@ class Solution:
     plane_pairs : tuple of ndarray
         Positions of the used pairs in the guess's plane (n, 2), in the tangent plane (n, 2), px, sigma (n,) and star
         (n,): what a distortion common to several frames is fitted to.
-    plane_corners : ndarray, shape (m, 2)
-        Points that span the frame in the guess's plane, px.
+    plane_corners, plane_axis : ndarray, shapes (m, 2) and (2,)
+        Points that span the frame, and the optical axis, in the guess's plane, px.
     """
 
     wcs: Any
@@ -107,6 +108,7 @@ class Solution:
     flipped: bool
     plane_pairs: Pairs
     plane_corners: Floats
+    plane_axis: Floats
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def solve(
     if has_distortion(guess, shape):
         plane, here, stars, match = _rescaled(plane, match, pixels, ra, dec, mag)
     errors = np.full(len(here), 0.05) if sigma is None else np.clip(np.asarray(sigma, float)[order], 0.003, 2.0)
-    fit, pairs = _refine(here, stars, errors, match, plane, limits, distortion)
+    fit, pairs, distortion = _refine(here, stars, errors, match, plane, limits, distortion)
     if int(fit.used.sum()) < max(4, 0.7 * len(match.source)):
         return Refusal("the matched stars do not fit one map", match.log10_false)
     used = (pairs[0][fit.used], pairs[1][fit.used])
@@ -221,6 +223,14 @@ class _Plane:
         """Carry pixels into the plane."""
         ra, dec = self.guess.all_pix2world(pixels[:, 0], pixels[:, 1], 0)
         return np.column_stack(to_plane(ra, dec, self.ra, self.dec)) / self.scale
+
+    def axis(self) -> Floats:
+        """Return where the optical axis meets the plane: the guess's reference pixel if that is near the frame."""
+        ny, nx = self.shape
+        x, y = (float(v) - 1 for v in self.guess.wcs.crpix)
+        if not (-0.5 * nx < x < 1.5 * nx and -0.5 * ny < y < 1.5 * ny):
+            x, y = (nx - 1) / 2, (ny - 1) / 2
+        return np.asarray(self.sources(np.array([[x, y]]))[0])
 
     def stars(self, ra: Floats, dec: Floats, mag: Floats | None) -> tuple[Floats, NDArray[np.intp]]:
         """Project the catalogue, brightest first; return positions and indices."""
@@ -293,8 +303,8 @@ def _no_match(sources: int, stars: Floats, plane: _Plane, best: float) -> str:
 
 def _refine(
     here: Floats, stars: Floats, errors: Floats, match: Match, plane: _Plane, limits: Limits, distortion: Surface | None
-) -> tuple[Fit, tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Take in all stars, then let the order grow while the pairs justify it."""
+) -> tuple[Fit, tuple[NDArray[np.intp], NDArray[np.intp]], Surface | None]:
+    """Take in all stars, then let the map grow while the pairs justify it."""
     corners = plane.sources(frame_points(plane.shape))
     inverse = np.linalg.inv(match.matrix[:, :2])
     back = (stars - match.matrix[:, 2]) @ inverse.T
@@ -302,9 +312,10 @@ def _refine(
     inside = np.flatnonzero(((back > corners.min(axis=0) - margin) & (back < corners.max(axis=0) + margin)).all(axis=1))
     inside = inside[:_MOST_STARS]
     tree = cKDTree(stars[inside])
+    choice = Choice(1, distortion)
     base = here if distortion is None else distortion(here)
     moved = base @ match.matrix[:, :2].T + match.matrix[:, 2]
-    radius, order = max(match.radius, 3.0), 1
+    radius = max(match.radius, 3.0)
     highest = 1 if distortion is not None else limits.highest_order
     for turn in range(8):
         source, near = mutual_pairs(moved, stars[inside], tree, radius)
@@ -312,13 +323,14 @@ def _refine(
         if len(source) < 4:
             source, star = match.source, match.catalogue
         if highest > 1 and turn > 0:
-            order = choose_order(here[source], stars[star], errors[source], corners, min(highest, order + 2))
-        fit = fit_surface(here[source], stars[star], errors[source], order, corners, fixed=distortion,
-                          rigid=len(source) < limits.rigid_below)
-        moved = fit.surface(base)
+            choice = choose_map(here[source], stars[star], errors[source], corners, plane.axis(),
+                                highest=min(highest, choice.order + 2))
+        fit = fit_surface(here[source], stars[star], errors[source], choice.order, corners, fixed=choice.bend,
+                          rigid=len(source) < limits.rigid_below and choice.order == 1)
+        moved = fit.surface(here if choice.bend is None else choice.bend(here))
         spread = float(np.hypot(*fit.rms))
         radius = float(np.clip(4.0 * spread, 1.0, max(match.radius, 3.0) if turn < 4 else 1.3 * radius))
-    return fit, (source, star)
+    return fit, (source, star), choice.bend
 
 
 def _solution(
@@ -341,7 +353,8 @@ def _solution(
     turn = complex(matrix[0, 0] + sign * matrix[1, 1], matrix[1, 0] - sign * matrix[0, 1])
     rms = fit.rms * plane.scale
     return Solution(
-        wcs, float(rms[0]), float(rms[1]), int(fit.used.sum()), index[0], index[1], order, match.log10_false,
+        wcs, float(rms[0]), float(rms[1]), int(fit.used.sum()), *index, order, match.log10_false,
         float(np.hypot(*(moved[middle] - base[middle])) * plane.scale * 3600), float(np.degrees(np.angle(turn))),
         float(np.sqrt(abs(np.linalg.det(matrix)))), flipped, pairs, plane.sources(frame_points(plane.shape)),
+        plane.axis(),
     )

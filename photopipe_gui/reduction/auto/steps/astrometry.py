@@ -209,7 +209,7 @@ def _share_distortion(run: _Run) -> None:
     if len(alike) < 2:
         return
     pairs = tuple(run.solved[f].pairs for f in alike)
-    job = DistortionJob(pairs, run.solved[alike[0]].corners)
+    job = DistortionJob(pairs, run.solved[alike[0]].corners, run.solved[alike[0]].axis)
     surface = run.context.map(find_common_distortion, [job], f"astrometry {run.group.key}: distortion")[0]
     if not isinstance(surface, Surface):
         return

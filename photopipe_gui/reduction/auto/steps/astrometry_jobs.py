@@ -20,7 +20,8 @@ from ...core.detect import (
     detect,
     measure_seeing,
 )
-from ...core.distortion import Pairs, Surface, common_distortion
+from ...core.distortion import Surface
+from ...core.distortionchoice import Pairs, common_distortion
 from ...core.skyplane import frame_points, from_plane, to_plane
 from ...core.wcsfit import Limits, Refusal, Solution, solve
 from ...fitsio import read_frame, write_frame
@@ -118,6 +119,7 @@ class Solved:
     order: int
     pairs: Pairs
     corners: Floats
+    axis: Floats
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,7 @@ def as_solved(solution: Solution) -> Solved:
     return Solved(
         solution_cards(solution.wcs), solution.rms1, solution.rms2, solution.n_matched, solution.shift,
         solution.rotation, solution.flipped, solution.order, solution.plane_pairs, solution.plane_corners,
+        solution.plane_axis,
     )
 
 
@@ -262,7 +265,7 @@ def unsolved(stars: Stars, anchor: Stars | None = None) -> Solved:
     cards = _as_tan(options[0], stars.shape)
     none = np.zeros((0, 2))
     no_pairs = (none, none, np.zeros(0), np.zeros(0, np.intp))
-    return Solved(cards, float("nan"), float("nan"), 0, 0.0, 0.0, False, 1, no_pairs, none)
+    return Solved(cards, float("nan"), float("nan"), 0, 0.0, 0.0, False, 1, no_pairs, none, np.zeros(2))
 
 
 def _by_finder(guess: Any, stars: Stars, anchor: Stars) -> Any:
@@ -292,15 +295,16 @@ def _as_tan(guess: Any, shape: tuple[int, int]) -> Cards:
 
 @dataclass(frozen=True)
 class DistortionJob:
-    """Pairs of all frames of a camera, and its shape and scale."""
+    """Pairs of all frames of a camera, what spans its frame, and its optical axis."""
 
     pairs: tuple[Pairs, ...]
     corners: Floats
+    axis: Floats
 
 
 def find_common_distortion(job: DistortionJob) -> Surface | None:
     """Return the distortion that the frames share."""
-    return common_distortion(job.pairs, job.corners)
+    return common_distortion(job.pairs, job.corners, job.axis)
 
 
 def write_solution(job: WriteJob) -> StepResult:

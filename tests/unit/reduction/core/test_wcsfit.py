@@ -7,7 +7,8 @@ from astropy.wcs import WCS
 from skyfields import Conditions, separation_px, tan, tpv, trial
 
 from photopipe_gui.reduction.core.detect import detect
-from photopipe_gui.reduction.core.distortion import choose_order, common_distortion, fit_surface
+from photopipe_gui.reduction.core.distortion import fit_surface, radial_surface
+from photopipe_gui.reduction.core.distortionchoice import choose_map, common_distortion
 from photopipe_gui.reduction.core.skyplane import frame_points, from_plane, has_distortion, to_plane, wcs_from_grid
 from photopipe_gui.reduction.core.wcsfit import Limits, Refusal, Solution, solve
 
@@ -97,7 +98,7 @@ def test_nan_positions_and_magnitudes_do_no_harm():
     assert answer.n_matched == 30
 
 
-def test_distortion_that_the_guess_does_not_know_is_found_with_the_order_it_needs():
+def test_distortion_that_the_guess_does_not_know_is_found():
     rng = np.random.default_rng(4)
     shape, step = (1500, 1500), 0.3 / 3600
     true = tan(step * np.diag([-1, 1]), (750, 750), (80, 20))
@@ -108,6 +109,7 @@ def test_distortion_that_the_guess_does_not_know_is_found_with_the_order_it_need
     answer = solve(x + measured[0], y + measured[1], rng.random(150), ra, dec, None, true, shape,
                    sigma=np.full(150, 0.05))
     assert answer.order == 3
+    assert answer.wcs.sip is not None
     gx, gy = frame_points(shape, 7).T
     u, v = (gx - 750) / 750, (gy - 750) / 750
     truth = true.all_pix2world(gx + 6 * u * (u**2 + v**2), gy + 6 * v * (u**2 + v**2), 0)
@@ -123,8 +125,30 @@ def test_noise_alone_asks_for_no_distortion():
     orders = []
     for _ in range(40):
         here = rng.uniform(0, 1000, (60, 2))
-        orders.append(choose_order(here, here + rng.normal(0, 0.1, (60, 2)), np.full(60, 0.1), corners))
-    assert np.mean(np.array(orders) > 1) < 0.06
+        there = here + rng.normal(0, 0.1, (60, 2))
+        choice = choose_map(here, there, np.full(60, 0.1), corners, np.array([500.0, 500.0]))
+        orders.append(choice.order)
+        if choice.bend is not None:
+            assert np.abs(choice.bend(corners) - corners).max() < 0.4
+    assert set(orders) == {1}
+
+
+def test_a_little_distortion_along_the_radius_is_found_by_few_stars_and_one_across_it_by_more():
+    rng = np.random.default_rng(8)
+    corners, axis = frame_points((1000, 1000)), np.array([480.0, 530.0])
+    here = rng.uniform(0, 1000, (30, 2))
+    bent = radial_surface(np.array([1.5e-3]), axis, 500.0)
+    choice = choose_map(here, bent(here) + rng.normal(0, 0.05, (30, 2)), np.full(30, 0.05), corners, axis)
+    assert choice.bend is not None
+    wrong = choice.bend(corners) - bent(corners)
+    linear = np.column_stack([np.ones(25), corners])
+    wrong -= linear @ np.linalg.lstsq(linear, wrong, rcond=None)[0]
+    assert np.abs(wrong).max() < 0.12
+    here = rng.uniform(0, 1000, (80, 2))
+    u = (here - 500) / 500
+    sheared = here + 1.5 * np.column_stack([u[:, 1] ** 2, u[:, 0] * u[:, 1]])
+    choice = choose_map(here, sheared + rng.normal(0, 0.05, (80, 2)), np.full(80, 0.05), corners, axis)
+    assert (choice.order, choice.bend) == (2, None)
 
 
 def test_distortion_common_to_frames_that_have_too_few_stars_each():
@@ -139,7 +163,7 @@ def test_distortion_common_to_frames_that_have_too_few_stars_each():
         matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         frames.append((here, bent @ matrix.T + 30 * k + rng.normal(0, 0.05, (12, 2)), np.full(12, 0.05),
                        np.arange(12) + 12 * k))
-    surface = common_distortion(frames, corners)
+    surface = common_distortion(frames, corners, np.array([500.0, 500.0]))
     assert surface is not None
     assert surface.order == 3
     fit = fit_surface(*frames[3][:3], 1, corners, fixed=surface)
