@@ -249,6 +249,28 @@ def test_options_are_kept_in_the_night_and_copied_as_a_command_line(page, qtbot,
     assert "--customcatfilt J,H" in line
 
 
+def test_options_of_a_step_reach_the_run_and_the_command_line(page, qtbot, night):
+    page.side.step_options.unfold("crclean")
+    editor = page.side.step_options.form_view("crclean").editor("sigclip")
+    assert editor.isVisible()
+    editor.setValue(9.5)
+    assert page.copy_command().endswith("--set crclean.sigclip=9.5")
+    assert page._params().overrides == {"crclean": {"sigclip": 9.5}}
+    page.kept[0].flush()
+    again = open_page(qtbot, night)
+    assert again.steps.overrides() == {"crclean": {"sigclip": 9.5}}
+    # Another night has options of its own; back here, these are still kept.
+    session = again.kept[0]
+    here, saved = session.night, session.session()
+    instrument, table = session.instrument, session.table
+    session.close_night()
+    assert again.steps.overrides() == {}
+    session.open(here, instrument, table, saved)
+    assert again.steps.overrides() == {"crclean": {"sigclip": 9.5}}
+    again.side._reset.click()
+    assert again.steps.count() == 0
+
+
 def test_without_science_frames_reduce_says_what_to_do(page, qtbot):
     session = page.kept[0]
     session.set_hand([row.frame_id for row in session.table if row.ftype == "object"], False)

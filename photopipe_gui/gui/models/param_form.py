@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,9 +206,9 @@ class ParamForm(QObject):
                 found += [flag, text]
         return found
 
-    def command_line(self, night: Path | str, instrument: str) -> str:
-        """Return the reduction with these values as a command line."""
-        words = ["photopipe-gui", "reduce", str(night), "--instrument", instrument, *self.arguments()]
+    def command_line(self, night: Path | str, instrument: str, more: Sequence[str] = ()) -> str:
+        """Return the reduction with these values (and ``more`` arguments) as a command line."""
+        words = ["photopipe-gui", "reduce", str(night), "--instrument", instrument, *self.arguments(), *more]
         return shlex.join(words)
 
 

@@ -106,7 +106,9 @@ def _frames(result: Result) -> str:
 
 def _astrometry(result: Result) -> str:
     value = result.astrometric_rms
-    return f'{value:.3f}"' if math.isfinite(value) else "relative"
+    if not math.isfinite(value):
+        return "relative"
+    return f'{value:.3f}"' + (" rel." if result.text("ASTRCAT") == "relative" else "")
 
 
 #: Title, help, text, value to sort by.

@@ -9,6 +9,7 @@ from PyQt6.QtGui import QDesktopServices, QGuiApplication, QResizeEvent, QShowEv
 from PyQt6.QtWidgets import QHBoxLayout, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from ...reduction.auto.plan import AutoprocParams
+from ...reduction.auto.registry import STEPS
 from ...reduction.table import FrameTable
 from ...reduction.workspace import Workspace
 from ..jobs import JobOutcome, Jobs
@@ -16,6 +17,7 @@ from ..models.lost_frames import LostFrames
 from ..models.night import NightModel
 from ..models.param_form import ParamForm
 from ..models.preflight import Check, Level
+from ..models.step_forms import StepForms
 from ..preflight_watch import PreflightWatch
 from ..reduction_run import ReductionRun
 from ..tasks_reduce import ReduceRequest, RunState, summary
@@ -52,10 +54,11 @@ class ReducePage(QWidget):
         super().__init__(parent)
         self._session, self._jobs, self._theme = session, jobs, theme
         self.form = ParamForm(AutoprocParams, self)
+        self.steps = StepForms([(spec.name, spec.params) for spec in STEPS], self)
         self.run = ReductionRun(jobs, self)
         self.preflight = PreflightWatch(session, jobs.reader, self._params, self)
         self._checks: tuple[Check, ...] = ()
-        self._after_run = False
+        self._after_run = self._restoring = False
         self._build()
         self._connect()
         self._night_opened()
@@ -63,7 +66,7 @@ class ReducePage(QWidget):
     # ------------------------------------------------------------- building
 
     def _build(self) -> None:
-        self.side = ReduceSide(self.form)
+        self.side = ReduceSide(self.form, self.steps)
         self.strip = RunStrip()
         self.view = RunMatrixView(self.run.matrix)
         self.compare = StepCompare(self._jobs.reader)
@@ -119,6 +122,7 @@ class ReducePage(QWidget):
         session.tableChanged.connect(self._changed)
         session.verdictsChanged.connect(self._verdicts_changed)
         self.form.changed.connect(self._param_changed)
+        self.steps.changed.connect(self._steps_changed)
         self._jobs.main.started.connect(self._job_changed)
         self._jobs.main.finished.connect(self._job_changed)
         self._jobs.side.finished.connect(self._job_changed)
@@ -156,7 +160,7 @@ class ReducePage(QWidget):
             return "Another job is running: wait, or stop it."
         if self._jobs.side.busy and session.unmeasured():
             return "Frames are still being measured: wait a moment."
-        if not self.form.valid:
+        if not (self.form.valid and self.steps.valid):
             return "Some options are not allowed: see the Reduce tab."
         if not any(row.ftype == "object" and session.selection.keeps(row.frame_id) for row in session.rows()):
             return "No science frames are kept: accept some in the Frames tab."
@@ -208,7 +212,10 @@ class ReducePage(QWidget):
         return True
 
     def _params(self) -> AutoprocParams | None:
-        return self.form.params() if self.form.valid else None
+        if not (self.form.valid and self.steps.valid):
+            return None
+        params: AutoprocParams = self.form.params(overrides=self.steps.overrides())
+        return params
 
     def _job_changed(self, _what: object) -> None:
         self._changed()
@@ -226,13 +233,22 @@ class ReducePage(QWidget):
         self._checks = ()
         self.side.show_checks(())
         self.compare.clear(_HINT)
-        self.form.reset()
-        saved = session.ui.get("params")
-        if isinstance(saved, dict):
-            self.form.restore(saved)
+        self._restore_options()
         self.strip.set_idle("" if session.is_open else "Open a night to reduce it.")
         self.run.open(session.night)
         self._changed()
+
+    def _restore_options(self) -> None:
+        """Show the options kept in the night."""
+        saved, of_steps = self._session.ui.get("params"), self._session.ui.get("step_params")
+        self._restoring = True
+        self.form.reset()
+        self.steps.reset()
+        if isinstance(saved, dict):
+            self.form.restore(saved)
+        if isinstance(of_steps, dict):
+            self.steps.restore(of_steps)
+        self._restoring = False
 
     def _show_run(self, state: RunState) -> None:
         self.results_view.set_summary(summary(state), bool(state.state))
@@ -269,7 +285,13 @@ class ReducePage(QWidget):
         self._changed()
 
     def _param_changed(self, _name: str) -> None:
-        self._session.remember("params", self.form.as_json())
+        if not self._restoring:
+            self._session.remember("params", self.form.as_json())
+        self._changed()
+
+    def _steps_changed(self) -> None:
+        if not self._restoring:
+            self._session.remember("step_params", self.steps.as_json())
         self._changed()
 
     def _changed(self) -> None:
@@ -303,7 +325,7 @@ class ReducePage(QWidget):
         session = self._session
         if session.night is None or session.instrument is None:
             return ""
-        line = self.form.command_line(session.night, session.instrument.name)
+        line = self.form.command_line(session.night, session.instrument.name, self.steps.arguments())
         QGuiApplication.clipboard().setText(line)
         session.said.emit(f"Copied: {line}", "info")
         return line

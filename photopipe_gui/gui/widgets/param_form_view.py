@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from PyQt6.QtCore import Qt
@@ -25,6 +26,23 @@ from .bind import quiet
 from .icons import bind_icon
 
 _NOTHING = "—"
+
+
+class PlainDoubleSpin(QDoubleSpinBox):
+    """Shows a number with the digits it needs: 3, 0.03."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setDecimals(6)
+
+    def textFromValue(self, value: float) -> str:
+        return self.locale().toString(value, "g", 6)
+
+    def stepBy(self, steps: int) -> None:
+        # A step is a tenth of the number's own size.
+        size = abs(self.value())
+        self.setSingleStep(10 ** math.floor(math.log10(size)) / (1 if size >= 10 else 10) if size > 0 else 0.1)
+        super().stepBy(steps)
 
 
 class FileEdit(QWidget):
@@ -146,7 +164,7 @@ class ParamFormView(QWidget):
 
     def _number(self, entry: Field) -> QSpinBox | QDoubleSpinBox:
         described = entry.option
-        spin: QSpinBox | QDoubleSpinBox = QSpinBox() if entry.kind == "int" else QDoubleSpinBox()
+        spin: QSpinBox | QDoubleSpinBox = QSpinBox() if entry.kind == "int" else PlainDoubleSpin()
         low = described.low if described.low is not None else -1e9
         high = described.high if described.high is not None else 1e9
         if isinstance(spin, QSpinBox):

@@ -9,9 +9,11 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollAre
 
 from ..models.param_form import ParamForm
 from ..models.preflight import Check
+from ..models.step_forms import StepForms
 from .bind import dress
 from .param_form_view import ParamFormView
 from .preflight import PreflightView
+from .step_options import StepOptions
 
 
 class ReduceSide(QWidget):
@@ -31,18 +33,20 @@ class ReduceSide(QWidget):
     checkAgain = pyqtSignal()
     copyWanted = pyqtSignal()
 
-    def __init__(self, form: ParamForm, parent: QWidget | None = None) -> None:
+    def __init__(self, form: ParamForm, steps: StepForms, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._form = form
         self.preflight = PreflightView()
         self.preflight.actionWanted.connect(self.actionWanted)
         self.form_view = ParamFormView(form)
+        self.step_options = StepOptions(steps)
         self._again = QToolButton()
         dress(self._again, "refresh", "Check again: masters, disk, catalogues")
         self._again.clicked.connect(self.checkAgain)
         self._reset = QToolButton()
         dress(self._reset, "rule", "Back to the defaults of all options")
         self._reset.clicked.connect(form.reset)
+        self._reset.clicked.connect(steps.reset)
         self._copy = QPushButton("Copy as command line")
         dress(self._copy, "copy", "Copy this run, with these options, as a command line")
         self._copy.clicked.connect(self.copyWanted)
@@ -55,6 +59,7 @@ class ReduceSide(QWidget):
         column.addSpacing(10)
         column.addLayout(_heading("Options", self._reset))
         column.addWidget(self.form_view)
+        column.addWidget(self.step_options)
         column.addSpacing(6)
         column.addWidget(self._copy)
         column.addStretch(1)
