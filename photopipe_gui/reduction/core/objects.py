@@ -32,6 +32,17 @@ def _median_of_three(image: FloatImage, axis: int) -> FloatImage:
     return out
 
 
+def mean_of_nine(image: FloatImage) -> FloatImage:
+    """Return the image smoothed by a mean over 3 x 3 px; the edge's pixels count again for those beyond it."""
+    wide = np.pad(image, 1, mode="edge")
+    rows = wide[:-2] + wide[1:-1]
+    rows += wide[2:]
+    out: FloatImage = rows[:, :-2] + rows[:, 1:-1]
+    out += rows[:, 2:]
+    out *= np.float32(1 / 9)
+    return out
+
+
 def block_means(image: FloatImage, good: BoolImage, size: int) -> tuple[FloatImage, FloatImage]:
     """Return the mean of the good pixels of square blocks and their share; partial blocks at the far edges are cut.
 
@@ -90,8 +101,6 @@ def object_mask(
     -------
     ndarray of bool, shape (ny, nx)
     """
-    from scipy.ndimage import uniform_filter
-
     good = np.isfinite(residual)
     if exclude is not None:
         good &= np.asarray(exclude) == 0
@@ -102,7 +111,7 @@ def object_mask(
     smooth = np.where(good, residual, np.float32(centre))
     # Hot pixels and cosmic rays are no objects: the sky frame has to hold the one and clips the other.
     calm = median_of_nine(smooth)
-    smooth = uniform_filter(calm, 3, mode="nearest")
+    smooth = mean_of_nine(calm)
     level, noise = _level_and_sigma(sample(smooth, ~good))
     flagged = _strong(smooth, level, noise, threshold + _EXTRA)
     flagged = grow(flagged, reach, reach)
@@ -131,7 +140,7 @@ def _strong(smooth: FloatImage, level: float, noise: float, threshold: float) ->
 def _near_objects(grown: BoolImage, high: BoolImage, flagged: BoolImage, size: int) -> BoolImage:
     """Return high blocks; grown where an object lies in them or beside them."""
     my, mx = high.shape
-    objects = flagged[: my * size, : mx * size].reshape(my, size, mx, size).any(axis=(1, 3))
+    objects: BoolImage = np.asarray(flagged[: my * size, : mx * size].reshape(my, size, mx, size).any(axis=(1, 3)))
     return np.asarray(high | (grown & grow(objects)))
 
 

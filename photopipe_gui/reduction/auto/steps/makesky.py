@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -12,10 +12,12 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ....errors import FrameError
-from ...core.background import clipped_level, sample, sky_ratio
+from ...core.background import CellMap, cell_map, clipped_level, expand_cells, sample, sky_model, sky_ratio
 from ...core.combine import ArraySource, Input, combine
-from ...core.objects import first_mask, object_mask
+from ...core.detect import detect
+from ...core.objects import block_means, extended_mask, object_mask
 from ...core.skyframe import denoise, fill_holes
+from ...core.skysplit import dither_offsets, split_sky
 from ...fitsio import Area, read_frame, read_pixels, write_image
 from ...frame import Frame
 from ...params import option
@@ -23,6 +25,8 @@ from ..tasks import Context, Failure, GroupResult, GroupTask, StepResult, finish
 
 _BAND_ALIGN = 8
 _BAND_ROWS = 256
+_CELL = 64
+_BIN_ABOVE = 1_500_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class MakeskyParams:
     )
     clip: float = option(3.0, "Clipping limit", unit="sigma", low=1.5, high=10.0)
     passes: int = option(2, "Rounds: from the second on objects are found on sky-subtracted frames", low=1, high=4)
+    extended: bool = option(
+        True, "Tell objects larger than the dithers from the sky by their moving with the stars (four frames or more)"
+    )
     smooth: bool = option(True, "Take noise out of the sky frame where it holds no structure", advanced=True)
 
 
@@ -46,11 +53,15 @@ class _Look:
     source: Path
     mask: Path
     sky: Path | None
+    objects: Path | None = None
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A frame's sky: level in DN, noise in DN, shape, where its hidden pixels are noted."""
+    """A frame's sky: level and noise in DN, shape, where its hidden pixels are noted, what it tells of large objects.
+
+    ``cells`` (in units of the level) and ``stars`` are for `split_sky`; ``objects`` is the file of what that found.
+    """
 
     source: Path
     mask: Path
@@ -58,6 +69,9 @@ class _Seen:
     sigma: float
     shape: tuple[int, int]
     hidden: float
+    cells: CellMap | None = None
+    stars: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    objects: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -87,29 +101,83 @@ def usable_sky(frame: Frame) -> NDArray[np.bool_]:
     return good
 
 
-def look(job: _Look) -> _Seen:
-    """Find a frame's objects and its sky level; runs in a worker."""
+def first_look(job: _Look) -> _Seen:
+    """Find a frame's objects and its sky level when its sky is unknown; runs in a worker."""
     frame = read_frame(job.source)
     good = usable_sky(frame)
-    if job.sky is None:
-        hidden = first_mask(frame.image, ~good)
-        level = clipped_level(frame.image, hidden | ~good)
-    else:
-        sky = np.load(job.sky, allow_pickle=False)
-        share = sky_ratio(frame.image, sky, ~good)
-        hidden = object_mask(frame.image - np.float32(share) * sky, ~good)
-        level = clipped_level(frame.image - np.float32(share) * sky, hidden | ~good)
-        level = level._replace(median=share * float(np.median(sample(sky))) + level.median)
+    model, _ = sky_model(frame.image, ~good, _CELL)
+    flat = frame.image - model
+    sharp = object_mask(flat, ~good, scales=())
+    compact = object_mask(flat, ~good, scales=(4,))
+    cells = cell_map(frame.image, compact | ~good, _CELL, thin=2)
+    shape = (frame.image.shape[0], frame.image.shape[1])
+    seen = _seen(job, frame, good, compact | extended_mask(cells, shape), compact)
+    fine = cell_map(frame.image, sharp | ~good, _CELL // 2, thin=2)
+    stars = _stars(flat, ~good)
+    return replace(seen, cells=fine._replace(level=fine.level / seen.level), stars=stars)
+
+
+def look_again(job: _Look) -> _Seen:
+    """Find a frame's objects and its sky level by means of a first sky; runs in a worker."""
+    frame = read_frame(job.source)
+    good = usable_sky(frame)
+    sky = np.load(cast(Path, job.sky), allow_pickle=False)
+    if job.objects is not None:
+        frame.image -= _object_rows(job.objects, (0, frame.image.shape[0]), frame.image.shape[1])
+    share = np.float32(sky_ratio(frame.image, sky, ~good))
+    hidden = object_mask(frame.image - share * sky, ~good)
+    share = np.float32(sky_ratio(frame.image, sky, hidden | ~good)) or share
+    frame.image -= share * sky
+    seen = _seen(job, frame, good, hidden, hidden)
+    return replace(seen, level=seen.level + float(share) * float(np.median(sample(sky))), objects=job.objects)
+
+
+def _seen(
+    job: _Look, frame: Frame, good: NDArray[np.bool_], hidden: NDArray[np.bool_], compact: NDArray[np.bool_]
+) -> _Seen:
+    """Measure the level and note the hidden pixels, all of them and the compact objects alone."""
+    level = clipped_level(frame.image, hidden | ~good)
     if not level.n:
         # Objects everywhere: the frame as a whole has to do.
-        hidden = np.zeros_like(good)
+        hidden = compact = np.zeros_like(good)
         level = clipped_level(frame.image, ~good)
     if not level.n:
         raise FrameError(job.source, "no pixel shows the sky", "Look at the frame.")
-    hidden |= ~good
-    np.save(job.mask, np.packbits(hidden, axis=1), allow_pickle=False)
+    planes = np.stack([hidden | ~good, compact | ~good])
+    np.save(job.mask, np.packbits(planes, axis=2), allow_pickle=False)
     shape = (frame.image.shape[0], frame.image.shape[1])
-    return _Seen(job.source, job.mask, level.median, level.sigma, shape, float(hidden.mean()))
+    return _Seen(job.source, job.mask, level.median, level.sigma, shape, float(planes[0].mean()))
+
+
+def _stars(flat: NDArray[np.float32], bad: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the places of the stars, to a pixel: for the dithers."""
+    size = 2 if flat.size > _BIN_ABOVE else 1
+    image = block_means(flat, ~bad, size)[0] if size > 1 else np.where(bad, np.float32(np.nan), flat)
+    found = detect(image, threshold=8.0, max_sources=100)
+    return found.x * size, found.y * size
+
+
+def find_extended(frames: tuple[_Seen, ...]) -> tuple[_Seen, ...]:
+    """Look for an object too large for a mask, and note with each frame what it adds; runs in a worker."""
+    if any(seen.cells is None or seen.stars is None for seen in frames):
+        return frames
+    offsets = dither_offsets([seen.stars for seen in frames if seen.stars is not None])
+    split = split_sky([seen.cells for seen in frames if seen.cells is not None], offsets)
+    out = []
+    for number, seen in enumerate(frames):
+        path = None
+        if split is not None and seen.cells is not None and np.isfinite(split.objects[number]).all():
+            path = seen.mask.with_suffix(".object.npz")
+            level = split.objects[number] * seen.level
+            np.savez(path, level=level, rows=seen.cells.rows, columns=seen.cells.columns)
+        out.append(replace(seen, objects=path, cells=None, stars=None))
+    return tuple(out)
+
+
+def _object_rows(path: Path, rows: tuple[int, int], width: int) -> NDArray[np.float32]:
+    """Return what a large object adds to rows of a frame, DN."""
+    with np.load(path, allow_pickle=False) as data:
+        return expand_cells(data["level"], data["rows"] - rows[0], data["columns"], (rows[1] - rows[0], width))
 
 
 def combine_band(job: _Band) -> Path:
@@ -119,8 +187,11 @@ def combine_band(job: _Band) -> Path:
     for seen in job.frames:
         area = Area(y0, y1, 0, seen.shape[1])
         rows = np.asarray(read_pixels(seen.source, area), dtype=np.float32)
-        packed = np.load(seen.mask, mmap_mode="r", allow_pickle=False)[y0:y1]
-        rows[np.unpackbits(packed, axis=1, count=seen.shape[1]).view(np.bool_)] = np.nan
+        packed = np.load(seen.mask, mmap_mode="r", allow_pickle=False)
+        plane = packed[0 if seen.objects is None else 1, y0:y1]
+        if seen.objects is not None:
+            rows -= _object_rows(seen.objects, job.rows, seen.shape[1])
+        rows[np.unpackbits(plane, axis=1, count=seen.shape[1]).view(np.bool_)] = np.nan
         scale = seen.level / job.level
         inputs.append(Input(ArraySource(rows), scale=scale, noise=max(seen.sigma / scale, 1e-6)))
     method = cast(Literal["median", "clip"], job.params.combination)
@@ -218,17 +289,20 @@ def run_group(group: GroupTask, params: MakeskyParams, context: Context) -> Grou
     tag = f"sky{zlib.crc32(group.key.encode()):08x}"
     masks = [context.scratch / f"{tag}_mask{n}.npy" for n in range(len(group.frames))]
     jobs = [_Look(task.source, mask, None) for task, mask in zip(group.frames, masks, strict=True)]
-    seen = context.map(look, jobs, f"objects in {group.key}")
+    seen = context.map(first_look, jobs, f"objects in {group.key}")
     chosen, answers = _sort_out(group, seen, params)
     if len(chosen) < 2 or group.product is None:
         return GroupResult(answers, reason=f"{len(chosen)} of {len(group.frames)} frames usable: no sky frame")
+    if params.extended:
+        found = context.map(find_extended, [tuple(chosen)], f"large objects in {group.key}")[0]
+        chosen = chosen if isinstance(found, Failure) else [*found]
     measured: dict[str, float] = {}
     between = context.scratch / f"{tag}_between.npy"
     for number in range(params.passes):
         last = number == params.passes - 1
         if number:
-            again = [_Look(one.source, one.mask, between) for one in chosen]
-            better = context.map(look, again, f"objects in {group.key}, again")
+            again = [_Look(one.source, one.mask, between, one.objects) for one in chosen]
+            better = context.map(look_again, again, f"objects in {group.key}, again")
             chosen = [new if isinstance(new, _Seen) else old for new, old in zip(better, chosen, strict=True)]
         header = _header(group, chosen, params) if last else None
         failure = _make(group, chosen, params, context, tag, group.product if last else between, header)

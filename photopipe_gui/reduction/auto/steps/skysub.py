@@ -23,7 +23,9 @@ class SkysubParams:
     """Options of skysub."""
 
     gradient: str = option(
-        "none", "Shape of the residual sky that is fitted and removed after the sky frame", choices=("none", "plane")
+        "auto",
+        "Residual slope of the sky: fitted and removed ('plane'), not ('none'), or only after a sky frame ('auto')",
+        choices=("auto", "none", "plane"),
     )
 
 
@@ -51,7 +53,7 @@ def run(task: FrameTask, params: SkysubParams) -> StepResult:
         image, objects = frame.image, first_mask(frame.image, bad)
         what = "subtracted the median"
     hidden = bad | objects
-    if params.gradient == "plane":
+    if params.gradient == "plane" or (params.gradient == "auto" and path is not None):
         image = image - _plane(image, hidden)
         what += ", after a plane"
     level = clipped_level(image, hidden)

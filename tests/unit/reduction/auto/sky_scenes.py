@@ -82,9 +82,13 @@ class Visit:
 
 def make_visit(
     folder, n=9, shape=(512, 512), level=2000.0, n_stars=60, seed=1, gain=2.0, read_noise=8.0, dither=30, fwhm=4.0,
-    spread=0.1, extra=None, hot=0, fringe=0.01, gradient=0.03, top=3e5, **cards,
+    spread=0.1, extra=None, hot=0, fringe=0.01, gradient=0.03, top=3e5, change=0.0, **cards,
 ):
-    """Write n flattened frames ``fp<k>.fits``; ``extra(yy, xx)`` adds an object in DN at the field's coordinates."""
+    """Write n flattened frames ``fp<k>.fits``.
+
+    ``extra(yy, xx)`` adds an object in DN at the field's coordinates; ``change`` is the largest slope of the sky,
+    relative to it, that differs from frame to frame.
+    """
     rng = np.random.default_rng(seed)
     sky = sky_shape(shape, gradient, fringe)
     offsets = rng.uniform(-dither, dither, (n, 2))
@@ -97,6 +101,9 @@ def make_visit(
     for k in range(n):
         scale = level * (1 + spread * rng.uniform(-1, 1))
         truth = scale * sky
+        if change:
+            slopes = change * rng.uniform(-1, 1, 2)
+            truth = truth * (1 + slopes[0] * (xx / shape[1] - 0.5) + slopes[1] * (yy / shape[0] - 0.5))
         dy, dx = offsets[k]
         objects = add_stars(np.zeros(shape), x + dx, y + dy, flux, fwhm)
         if extra is not None:

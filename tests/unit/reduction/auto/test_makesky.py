@@ -36,6 +36,27 @@ def test_gradient_and_fringes_are_found_below_a_fifth_of_the_noise(tmp_path):
     assert read_extension(result.product, "COUNT").max() == 9
 
 
+def _galaxy(yy, xx):
+    return 100 * np.exp(-np.hypot((yy - 250) / 45, (xx - 260) / 60))
+
+
+def test_an_object_larger_than_the_dithers_does_not_eat_itself(tmp_path):
+    visit = make_visit(tmp_path, extra=_galaxy)
+    error = _error(_make(tmp_path, visit).product, visit) * visit.noise
+    taken = cell_map(error.astype(np.float32), None, 64).level
+    assert np.abs(taken - np.median(taken)).max() < 8, "of 65 DN at its centre in cells of this size"
+    without = _error(_make(tmp_path, visit, makesky.MakeskyParams(extended=False)).product, visit) * visit.noise
+    assert np.ptp(cell_map(without.astype(np.float32), None, 64).level) > 1.5 * np.ptp(taken)
+
+
+@pytest.mark.parametrize("n", [5, 8])
+def test_a_changing_sky_is_not_taken_for_an_object(tmp_path, n):
+    visit = make_visit(tmp_path, n=n, level=10000.0, change=0.02, n_stars=150)
+    with_it = read_pixels(_make(tmp_path, visit).product)
+    without = read_pixels(_make(tmp_path, visit, makesky.MakeskyParams(extended=False)).product)
+    np.testing.assert_array_equal(with_it, without)
+
+
 def test_frames_go_on_unchanged(tmp_path):
     visit = make_visit(tmp_path, n=3)
     before = [path.read_bytes() for path in visit.paths]

@@ -56,6 +56,14 @@ def test_infrared_sky_of_ten_thousand(tmp_path):
     assert max(np.nanstd(cell_map(error, None, 32).level) for error in errors) < 0.06 * visit.noise
 
 
+def test_a_slope_that_changes_between_the_frames_goes_too(tmp_path):
+    visit = make_visit(tmp_path, n=5, level=10000.0, change=0.02, seed=3)
+    errors = _subtracted(tmp_path, visit)
+    assert max(np.nanstd(cell_map(error, None, 32).level) for error in errors) < 0.08 * visit.noise
+    errors = _subtracted(tmp_path, visit, params=skysub.SkysubParams(gradient="none"))
+    assert max(np.nanstd(cell_map(error, None, 32).level) for error in errors) > 0.3 * visit.noise
+
+
 def test_crowded_field_keeps_its_level(tmp_path):
     visit = make_visit(tmp_path, n_stars=600, seed=4)
     errors = _subtracted(tmp_path, visit)
