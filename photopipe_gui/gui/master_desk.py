@@ -48,7 +48,7 @@ class MasterDesk(QObject):
         super().__init__(parent)
         self._session, self._jobs = session, jobs
         self.masters = MasterList(self)
-        self.method = "median"
+        self.method = MasterParams().method
         self._results: dict[Ident, MasterResult] = {}
         self._wanted: dict[Any, str] = {}
         self._pending: Idents = ()
@@ -75,7 +75,7 @@ class MasterDesk(QObject):
         self.masters.set_approved(approved if isinstance(approved, dict) else {})
         if isinstance(fmin, int) and fmin > 0:
             session.fmin = fmin
-        self.method = str(session.ui.get("master_method", "median"))
+        self.method = str(session.ui.get("master_method", MasterParams().method))
         self.refresh()
 
     def refresh(self) -> None:

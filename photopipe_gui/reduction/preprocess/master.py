@@ -70,9 +70,8 @@ def mkmaster(
     NightError
         When the folder cannot be written to.
     """
-    results = make_masters(
-        instrument, fn_dict, mtype, MasterParams(fmin=fmin), master_dir, _LogReporter(), confirmed=bool(yes)
-    )
+    params = MasterParams(method="median", fmin=fmin)
+    results = make_masters(instrument, fn_dict, mtype, params, master_dir, _LogReporter(), confirmed=bool(yes))
     return {result.key: str(result.path) for result in results if result.path is not None}
 
 

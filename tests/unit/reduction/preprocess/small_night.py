@@ -82,7 +82,7 @@ def raw(paths: list[str]) -> np.ndarray:
 
 
 def make_all(night: Night, **params: object) -> tuple[MasterResult, MasterResult, MasterResult]:
-    chosen = MasterParams(**params)  # type: ignore[arg-type]
+    chosen = MasterParams(**{"method": "median", **params})  # type: ignore[arg-type]
     return (
         one(make_masters(WITH_DARK, {"C0": night.biases()}, "bias", chosen)),
         one(make_masters(WITH_DARK, {"C0": night.darks()}, "dark", chosen)),
