@@ -151,11 +151,6 @@ def star_discs(
     return marked
 
 
-def without(image: NDArray[np.float32], bad: Booleans) -> NDArray[np.float32]:
-    """Return the image with zero in bad pixels."""
-    return np.where(bad, np.float32(0), image)
-
-
 def aperture_photometry(
     image: NDArray[np.float32],
     bad: Booleans | None,
@@ -199,7 +194,7 @@ def aperture_photometry(
 
     if around is None:
         around = local_sky(image, np.zeros(image.shape, bool) if bad is None else bad, x, y, *ring(fwhm))
-    total, _, _ = sep.sum_circle(image if bad is None else without(image, bad), x, y, radius, subpix=0)
+    total, _, _ = sep.sum_circle(image if bad is None else np.where(bad, np.float32(0), image), x, y, radius, subpix=0)
     area = np.pi * radius**2
     flux = np.asarray(total, dtype=float) - area * around.level
     own = max(area - _EDGE_LOSS * radius, 0.5 * area)
@@ -221,6 +216,16 @@ def touched(flags: Booleans, x: Floats, y: Floats, radius: float) -> Booleans:
         return np.asarray(~inside)
     share, _, _ = sep.sum_circle(flags.astype(np.float32), x, y, radius, subpix=0)
     return np.asarray((share > 1e-3) | ~inside)
+
+
+def bad_share(flags: Booleans, x: Floats, y: Floats, radius: float) -> Floats:
+    """Return the share of flagged pixels within circles; what lies off the image counts as flagged."""
+    import sep
+
+    if not len(x):
+        return np.zeros(0)
+    good, _, _ = sep.sum_circle((~flags).astype(np.float32), x, y, radius, subpix=0)
+    return np.asarray(1.0 - np.asarray(good) / (np.pi * radius**2))
 
 
 def contamination(x: Floats, y: Floats, flux: Floats, radius: float, fwhm: float) -> Floats:

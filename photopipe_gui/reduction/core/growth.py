@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .aperture import Apertures, Booleans, Floats, LocalSky, aperture_photometry, local_sky, ring, without
+from .aperture import Apertures, Floats, LocalSky, aperture_photometry, local_sky, ring
 
 RADII = (0.6, 0.8, 1.0, 1.25, 1.5, 1.85, 2.3, 3.0, 4.0, 5.0)  # FWHM
 _UNIFORM = 3.0  # variety above which the stars of an image have not one profile
@@ -22,7 +22,7 @@ REFERENCE = 4  # place of the radius that the others are compared with
 _OWN_SCATTER = 0.004  # fraction by which single stars differ from the mean profile in a ring
 _FEWEST_STARS = 3
 _MODEL_DOUBT = 0.004  # fraction of a star's light in a ring by which real profiles differ from Moffat's
-_USUAL_BETA, _USUAL_ERROR = 3.5, 0.02
+_USUAL_BETA, _USUAL_ERROR = 3.5, 0.01  # the error is that of the light outside 2.5 FWHM
 
 
 def encircled(radius: Floats, alpha: float, beta: float) -> Floats:
@@ -61,8 +61,8 @@ class Growth:
 
     @property
     def uniform(self) -> bool:
-        """True when one profile describes all stars, so that its outskirts can be believed beyond what was measured."""
-        return self.stars > 0 and self.variety < _UNIFORM
+        """False when the stars were seen to have different profiles: then no one profile tells their outskirts."""
+        return self.variety < _UNIFORM
 
     def captured(self, radius: float) -> float:
         """Return the share of a star's light in an aperture (px) after the sky of the ring is subtracted."""
@@ -90,7 +90,6 @@ def usual_growth(fwhm: float) -> Growth:
 
 def measure_growth(
     image: NDArray[np.float32],
-    bad: Booleans,
     x: Floats,
     y: Floats,
     *,
@@ -104,8 +103,7 @@ def measure_growth(
     Parameters
     ----------
     image : ndarray of float32, shape (ny, nx)
-        DN, sky subtracted.
-    bad : ndarray of bool, same shape
+        DN, sky subtracted, finite: bad pixels filled from their surroundings.
     x, y : ndarray of float64, shape (n,)
         Isolated, unsaturated stars, good out to the sky ring.
     fwhm, noise, gain, around
@@ -119,9 +117,8 @@ def measure_growth(
     if len(x) < _FEWEST_STARS:
         return usual_growth(fwhm)
     radii = np.array(RADII) * fwhm
-    around = around or local_sky(image, bad, x, y, *ring(fwhm))
-    clean = without(image, bad)
-    sums = [aperture_photometry(clean, None, x, y, r, fwhm=fwhm, noise=noise, gain=gain, around=around) for r in radii]
+    around = around or local_sky(image, np.zeros(image.shape, bool), x, y, *ring(fwhm))
+    sums = [aperture_photometry(image, None, x, y, r, fwhm=fwhm, noise=noise, gain=gain, around=around) for r in radii]
     rings, errors, used, variety = _mean_rings(sums, radii, noise, gain)
     if used < _FEWEST_STARS:
         return usual_growth(fwhm)

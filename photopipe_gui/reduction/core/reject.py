@@ -18,6 +18,7 @@ Booleans = NDArray[np.bool_]
 HALO = 2  # rows above and below a strip that decide on its border rows
 _CERTAIN = 2.0  # sigma of the median's own noise that signal and gradient must exceed to widen the limit
 _PAIR = 2.5  # how much wider the limits on stars are where only two frames can be compared
+_SURROUNDED = 3  # rejected neighbours that a lone value goes with
 _MEDIAN_LOSS = 1.57  # variance of a median over that of a mean, Gaussian noise
 
 
@@ -135,7 +136,8 @@ def find_outliers(
     Returns
     -------
     ndarray of bool, same shape
-        Never all usable values of a pixel. The limit on a star of signal S, slope D (DN/px) and seeing sigma s is
+        Never all usable values of a pixel, but for a lone one amid rejected ones of its frame. The limit on a star of
+        signal S, slope D (DN/px) and seeing sigma s is
         ``limit * noise + ((F/F0)^2 - 1 + flux) * S + (3 ln(F/F0) s + shift) * D`` for a frame of seeing F among frames
         of median seeing F0: the first-order change of a Gaussian image.
     """
@@ -169,7 +171,21 @@ def find_outliers(
         outliers[k] = hit
     everything = (outliers == usable).all(axis=0)
     outliers[:, everything | (count < 2)] = False
+    _reject_surrounded(outliers, usable, count)
     return outliers
+
+
+def _reject_surrounded(outliers: Booleans, usable: Booleans, count: NDArray[np.int16]) -> None:
+    """Reject the only value of a pixel when most of its frame's values around it were rejected: part of a trail."""
+    lone = count == 1
+    if not lone.any():
+        return
+    for hit, there in zip(outliers, usable, strict=True):
+        mine = lone & there
+        if mine.any() and hit.any():
+            padded = np.pad(hit, 1).astype(np.uint8)
+            rows = padded[:-2] + padded[1:-1] + padded[2:]
+            hit |= mine & (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= _SURROUNDED)
 
 
 def _usual_seeing(layers: Sequence[Layer]) -> float:

@@ -14,24 +14,28 @@ from .aperture import (
     Floats,
     LocalSky,
     aperture_photometry,
+    bad_share,
     contamination,
     local_sky,
     ring,
     star_discs,
     touched,
-    without,
 )
 from .coadd import sky_noise
 from .detect import Sources, detect, measure_seeing
-from .growth import Growth, measure_growth, usual_growth
+from .growth import RADII, Growth, measure_growth, usual_growth
+from .resample import fill_bad
 
 APERTURE = 1.5  # FWHM, radius of the aperture that total magnitudes are made from
 WIDE = 2.5  # FWHM, radius of the aperture that counts as a whole star where the profile changes over the image
 MOST_ELONGATED = 1.5
 _BLEND_LIMIT = 0.01  # share of a star's light that neighbours may add to its aperture
 _ISOLATED_LIMIT = 0.02  # the same out to the sky ring, for the curve of growth
+_MOST_FILLED = 0.05  # of the pixels within 5 FWHM of a star of the curve of growth
 _GROWTH_STARS = 60
+_CORE = 0.5  # FWHM, radius within which a bad pixel spoils a star
 _FAINTEST = 10.0  # signal to noise
+_UNEXPECTED = 1.6
 _WIDTH_RANGE = 0.3  # fraction of the seeing by which the width of a star may differ
 
 
@@ -44,7 +48,8 @@ class StarPhotometry:
     x, y : ndarray of float64, shape (n,)
         Zero-based positions, px.
     magnitude, error : ndarray of float64, shape (n,)
-        -2.5 log10 of all the star's DN, by an aperture of 1.5 FWHM and the curve of growth, and its standard deviation.
+        -2.5 log10 of all the star's DN, by an aperture of 1.5 FWHM and the curve of growth (of 2.5 FWHM and a usual
+        profile where the curve could not be measured), and its standard deviation.
     wide_magnitude, wide_error : ndarray of float64, shape (n,)
         The same of the DN within 2.5 FWHM as they are; NaN where not positive.
     fwhm : float
@@ -88,14 +93,16 @@ def good_stars(
     """Return which sources are single, round, unsaturated stars on good pixels.
 
     Left out: saturated pixels within one FWHM of the aperture or touching the source, bad pixels or cosmic-ray hits
-    within it, the image border, neighbours that add more than 1 % of light, elongation above 1.5, widths that are no
-    star's, and signal to noise below 10.
+    in its core (half an FWHM; further out their light is well told from their surroundings), the image border,
+    neighbours that add more than 1 % of light, elongation above 1.5, widths that are no star's, and signal to noise
+    below 10.
     """
     x, y = sources.x, sources.y
     width = np.abs(sources.fwhm / fwhm - 1)
     good = (sources.snr > _FAINTEST) & (sources.elongation <= MOST_ELONGATED) & ((sources.flags & (4 | 8)) == 0)
     good &= ~(width > _WIDTH_RANGE + 3 / sources.snr)
-    good &= ~touched(bad | struck, x, y, radius)
+    good &= ~touched(bad | struck, x, y, max(_CORE * fwhm + 0.7, 2.0))
+    good &= ~touched(np.zeros_like(bad), x, y, radius)
     if saturated.any():
         good &= ~touched(saturated, x, y, radius + fwhm)
     good &= contamination(x, y, sources.flux, radius, fwhm) < _BLEND_LIMIT
@@ -111,6 +118,7 @@ def measure_stars(
     gain: float = float("nan"),
     aperture: float = APERTURE,
     noise_factor: float = 1.0,
+    expected: float = float("nan"),
     max_stars: int = 600,
 ) -> StarPhotometry:
     """Detect stars and measure the total magnitudes of the good ones.
@@ -127,6 +135,8 @@ def measure_stars(
         Radius in FWHM.
     noise_factor : float
         By how much noise in apertures exceeds that of independent pixels.
+    expected : float
+        Seeing that the image should have, px, when it is known: sources of quite other width do not count for it then.
     max_stars : int
         The brightest good stars are kept.
 
@@ -137,7 +147,7 @@ def measure_stars(
     bad = bad | ~np.isfinite(image)
     known_gain = gain if np.isfinite(gain) and gain > 0 else None
     sources = detect(image, bad, gain=known_gain, saturated=saturated)
-    fwhm = measure_seeing(sources)
+    fwhm = _seeing(sources, expected)
     noise = sky_noise(image, ~(bad | saturated | struck)) * noise_factor
     if not (np.isfinite(fwhm) and noise > 0):
         none, nan = np.zeros(0), float("nan")
@@ -150,15 +160,28 @@ def measure_stars(
     x, y = sources.x[chosen], sources.y[chosen]
     others = star_discs(image.shape, sources.x, sources.y, sources.flux, fwhm, noise)
     around = local_sky(image, bad | saturated | others, x, y, *ring(fwhm))
-    growth = _growth(image, bad | struck | saturated, sources, chosen, around, (fwhm, noise, gain))
-    clean = without(image, bad)
+    clean = fill_bad(image, bad | struck)
+    growth = _growth(clean, bad | struck | saturated, sources, chosen, around, (fwhm, noise, gain))
     sums = aperture_photometry(clean, None, x, y, radius, fwhm=fwhm, noise=noise, gain=gain, around=around)
     wide = aperture_photometry(clean, None, x, y, WIDE * fwhm, fwhm=fwhm, noise=noise, gain=gain, around=around)
     bright = sums.flux > 3 * sums.error
-    magnitude, error = _magnitudes(sums, bright, growth.captured(radius))
     wide_magnitude, wide_error = _magnitudes(wide, bright, 1.0)
+    if growth.stars:
+        magnitude, error = _magnitudes(sums, bright, growth.captured(radius))
+    else:
+        magnitude, error = _magnitudes(wide, bright, growth.captured(wide.radius))
     return StarPhotometry(x[bright], y[bright], magnitude, error, wide_magnitude, wide_error, fwhm, radius, growth,
                           noise, sources.n)
+
+
+def _seeing(sources: Sources, expected: float) -> float:
+    """Return the seeing in px: of the stars whose width is near what is expected, where that is known."""
+    if not (np.isfinite(expected) and expected > 0):
+        return measure_seeing(sources)
+    ratio = sources.fwhm / expected
+    near = sources.take((ratio > 1 / _UNEXPECTED) & (ratio < _UNEXPECTED))
+    found = measure_seeing(near) if near.n else float("nan")
+    return found if np.isfinite(found) else expected
 
 
 def _magnitudes(sums: Apertures, chosen: Booleans, captured: float) -> tuple[Floats, Floats]:
@@ -168,7 +191,7 @@ def _magnitudes(sums: Apertures, chosen: Booleans, captured: float) -> tuple[Flo
 
 
 def _growth(
-    image: NDArray[np.float32],
+    clean: NDArray[np.float32],
     bad: Booleans,
     sources: Sources,
     chosen: NDArray[np.intp],
@@ -178,12 +201,14 @@ def _growth(
     """Measure the curve of growth on the isolated ones of the chosen stars, less isolated ones in a crowd."""
     fwhm, noise, gain = facts
     _, outer = ring(fwhm)
+    # Hardly a star of an infrared detector has no bad pixel within 5 FWHM: they are filled, but must be few.
+    share = bad_share(bad, sources.x[chosen], sources.y[chosen], RADII[-1] * fwhm)
+    whole = share < _MOST_FILLED
     for reach in (0.8 * outer, 0.5 * outer):
         neighbours = contamination(sources.x, sources.y, sources.flux, reach, fwhm)[chosen]
-        whole = ~touched(bad, sources.x[chosen], sources.y[chosen], 0.5 * outer)
         isolated = np.flatnonzero((neighbours < _ISOLATED_LIMIT) & whole)[:_GROWTH_STARS]
         if len(isolated) >= 5:
             break
     x, y = sources.x[chosen[isolated]], sources.y[chosen[isolated]]
     sky = LocalSky(around.level[isolated], around.scatter[isolated], around.count[isolated])
-    return measure_growth(image, bad, x, y, fwhm=fwhm, noise=noise, gain=gain, around=sky)
+    return measure_growth(clean, x, y, fwhm=fwhm, noise=noise, gain=gain, around=sky)

@@ -68,7 +68,9 @@ def finish(job: FinishJob) -> Finished:
     factor = correlation_factor([member.layer for member in job.members])
     gain = number(header, "GAIN")
     bad, saturated = (mask & Mask.NODATA) != 0, (mask & Mask.SATURATED) != 0
-    stars = measure_stars(value, bad, saturated, np.zeros_like(bad), gain=gain, noise_factor=factor)
+    seeing = [member.layer.fwhm for member in job.members if math.isfinite(member.layer.fwhm)]
+    stars = measure_stars(value, bad, saturated, np.zeros_like(bad), gain=gain, noise_factor=factor,
+                          expected=float(np.median(seeing)) if seeing else math.nan)
     cards, reason = _zero_point(job, stars)
     put(header, cards)
     history = f"{len(job.members)} frames combined"

@@ -18,6 +18,7 @@ from ...core.grid import Grid
 from ...core.reject import Layer
 from .framecards import Card, number, put
 
+_MOST_NAMED = 1000  # STACK0 ... STACK999: a keyword has eight characters
 _MJD_ZERO = datetime.datetime(1858, 11, 17, tzinfo=datetime.UTC)
 _COPIED = ("OBJECT", "OBJNAME", "TARGNAME", "FILTER", "INSTRUME", "CAMERA", "CHANNEL", "WAVELENG", "FLATFLD",
            "BINNING", "BINX", "BINY", "LATITUDE", "LONGITUD")
@@ -99,7 +100,7 @@ def coadd_header(members: Sequence[Member], grid: Grid, kernel: str, cards: Sequ
                  ("NREJECT", sum(member.rejected for member in members), "values rejected as outliers")])
     put(header, [(keyword, value, "") for keyword, value in _wcs_cards(grid).items()])
     put(header, [(f"STACK{index}", member.name, f"flux scale {member.scale:.5f}")
-                 for index, member in enumerate(members)])
+                 for index, member in enumerate(members[:_MOST_NAMED])])
     put(header, cards)
     return header
 
@@ -152,6 +153,14 @@ def _noise(members: Sequence[Member], headers: Sequence[fits.Header]) -> list[Ca
     variance = sum(layer.weight * layer.variance for layer in layers) / total**2
     cards.append(("SKYSIGMA", float(f"{math.sqrt(variance):.5g}"), "noise per pixel where all frames count, DN"))
     return cards
+
+
+def unused(path: Path, taken: Sequence[Path]) -> Path:
+    """Return the path, or the same with a number when it is taken."""
+    free, number_ = path, 2
+    while free in taken:
+        free, number_ = path.with_name(f"{path.stem}-{number_}{path.suffix}"), number_ + 1
+    return free
 
 
 def companions(path: Path) -> tuple[Path, Path, Path]:

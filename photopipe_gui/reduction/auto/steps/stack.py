@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from ...core.resample import DEFAULT_KERNEL, KERNELS
 from ...params import option
 from ..tasks import Context, Failure, FrameTask, GroupResult, GroupTask, StepResult
 from .coadd_finish import Finished, FinishJob, finish
-from .coadd_header import Member, coadd_name, median_time
+from .coadd_header import Member, coadd_name, median_time, unused
 from .framecards import field_of, frame_wcs
 from .stack_jobs import Facts, GridJob, Layout, Placed, PlaceJob, Planes, StripJob, combine_strip, lay_grid, look, place
 
 _BLOCKS_PER_WORKER = 4
+_ALWAYS_ALLOWED = 25_000_000  # px of a coadd, however little of it the frames cover
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class StackParams:
     radius: float = option(3.0, "Largest distance of a star from its catalogue entry", unit="arcsec", low=0.2, high=30)
     fewest: int = option(3, "Fewest stars for the coadd's zero point", low=1, high=100)
     catalogue: bool = option(True, "Write a catalogue of the sources beside each coadd")
-    largest: int = option(120, "Largest coadd; frames that would make it larger are left out", unit="Mpx", low=1,
+    largest: int = option(120, "Largest coadd; frames apart that would make it larger are left out", unit="Mpx", low=1,
                           high=10000, advanced=True)
 
 
@@ -67,7 +68,7 @@ def run_group(group: GroupTask, params: StackParams, context: Context) -> GroupR
         scratch = context.scratch / f"stack-{safe_name(group.key)}-{number}"
         scratch.mkdir(parents=True, exist_ok=True)
         try:
-            finished = _stack(group, part, params, context, scratch, results)
+            finished = _stack(group, part, params, context, scratch, results, [done.product for done in made])
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         if finished is not None:
@@ -95,10 +96,12 @@ def _stack(
     context: Context,
     scratch: Path,
     results: dict[str, StepResult | FrameError],
+    taken: Sequence[Path],
 ) -> Finished | None:
-    """Make one coadd; settle its frames in `results`."""
-    (layout,) = context.map(lay_grid, [GridJob(tuple(part.facts), params.largest * 1_000_000)],
-                            f"stack {group.key}: grid")
+    """Make one coadd under a name that is not taken; settle its frames in `results`."""
+    covered = sum(facts.shape[0] * facts.shape[1] for facts in part.facts)
+    largest = min(params.largest * 1_000_000, max(_ALWAYS_ALLOWED, 4 * covered))
+    (layout,) = context.map(lay_grid, [GridJob(tuple(part.facts), largest)], f"stack {group.key}: grid")
     if isinstance(layout, Failure):
         results.update({task.frame: _as_error(layout, task.source) for task in part.tasks})
         return None
@@ -115,6 +118,7 @@ def _stack(
         return None
     planes, rejected = _combine(group, [entry for _, _, entry in placed], layout, params, context, scratch)
     job = _finish_job(group, placed, rejected, planes, layout, params, context)
+    job = replace(job, product=unused(job.product, taken))
     finished: Finished | Failure
     (finished,) = context.map(finish, [job], f"stack {group.key}: measure")
     if isinstance(finished, Failure):

@@ -95,7 +95,7 @@ def test_total_fluxes_do_not_depend_on_the_profile(beta, fwhm):
         flux = 10 ** rng.uniform(4.6, 5.8, len(x))
         image = observe(add_stars(np.zeros(shape), x, y, flux, fwhm, beta, reach=40), rng)
         bad = np.zeros(shape, bool)
-        growth = measure_growth(image, bad, x, y, fwhm=fwhm, noise=sky_sigma(), gain=2.0)
+        growth = measure_growth(image, x, y, fwhm=fwhm, noise=sky_sigma(), gain=2.0)
         for radius in (1.0, 1.5, 2.5):
             sums = aperture_photometry(image, bad, x, y, radius * fwhm, fwhm=fwhm, noise=sky_sigma(), gain=2.0)
             off.append(np.median(sums.flux / growth.captured(radius * fwhm) / flux) - 1)
@@ -112,7 +112,7 @@ def test_a_halo_that_no_moffat_profile_has_is_measured():
     image = add_stars(np.zeros(shape), x, y, 0.85 * flux, 3.0, None)
     image = observe(add_stars(image, x, y, 0.15 * flux, 6.6, None), rng)
     bad = np.zeros(shape, bool)
-    growth = measure_growth(image, bad, x, y, fwhm=3.1, noise=sky_sigma(), gain=2.0)
+    growth = measure_growth(image, x, y, fwhm=3.1, noise=sky_sigma(), gain=2.0)
     sums = aperture_photometry(image, bad, x, y, 4.6, fwhm=3.1, noise=sky_sigma(), gain=2.0)
     assert abs(np.median(sums.flux / growth.captured(4.6) / flux) - 1) < 0.006
 
@@ -156,7 +156,7 @@ def test_without_stars_nothing_is_invented():
     assert found.n == 0 and np.isnan(found.fwhm)
     blank = measure_stars(np.full((200, 200), np.nan, np.float32), none, none, none)
     assert blank.n == 0
-    assert usual_growth(3.0).error >= 0.02
+    assert usual_growth(3.0).error >= 0.01
 
 
 def star_lists(rng, zero, n=60, error=0.01, seen=0.7):
