@@ -75,11 +75,10 @@ def _offset(exposure: Exposure) -> tuple[float, float]:
     return (exposure.ra + exposure.east / 3600 / math.cos(math.radians(dec))) % 360, dec
 
 
-def ratir_cards(e: Exposure) -> RawCards:
-    """Return the raw header of a RATIR frame: camera cards, then the TCS sections at start (S) and end (E)."""
+def _ratir_camera_cards(e: Exposure) -> RawCards:
+    """Return the cards that the camera writes."""
     infrared = e.camera >= 2
     detector = e.start + datetime.timedelta(seconds=5.08)
-    proposal, _, visit = e.target.partition("-vis")
     cards: RawCards = [
         (
             "CTIME",
@@ -113,6 +112,37 @@ def ratir_cards(e: Exposure) -> RawCards:
     cards += [
         (key, 0.0, "not set by the telescope") for key in ("OBJRA", "OBJDEC", "TARRA", "TARDEC", "TELRA", "TELDEC")
     ]
+    return cards
+
+
+def _ratir_pointing(e: Exposure, section: str, airmass: float) -> RawCards:
+    """Return the telescope's cards at the start (S) or end (E) of the exposure."""
+    cards: RawCards = []
+    if e.ftype == "object":
+        cards += [
+            (f"{section}TRRQRA", e.ra, "target requestedalpha"),
+            (f"{section}TRRQDE", e.dec, "target requesteddelta"),
+            (f"{section}TRRQEQ", 2000.0, "target requestedequinox"),
+            (f"{section}TRRQRAO", e.east / 3600, "target requestedalphaoffset"),
+            (f"{section}TRRQDEO", e.north / 3600, "target requesteddeltaoffset"),
+        ]
+    else:
+        cards += [
+            ("COMMENT", f"no {section}TRRQRA value            / target requestedalpha", ""),
+            (f"{section}TRRQHA", 0.0, "target requestedha"),
+            (f"{section}TRRQDE", 29.999999999999996, "target requesteddelta"),
+        ]
+    cards += [
+        (f"{section}TRRQAP", e.aperture, "target requestedaperture"),
+        (f"{section}TROBAM", airmass, "target observedairmass"),
+    ]
+    return cards
+
+
+def ratir_cards(e: Exposure) -> RawCards:
+    """Return the raw header of a RATIR frame: camera cards, then the TCS sections at start (S) and end (E)."""
+    proposal, _, visit = e.target.partition("-vis")
+    cards = _ratir_camera_cards(e)
     airmass = e.airmass if e.ftype == "object" else 1.0001661339905858
     cards += [
         ("AIRMASS", airmass if e.ftype == "object" else 873.677196159668, "Airmass of target location"),
@@ -129,24 +159,7 @@ def ratir_cards(e: Exposure) -> RawCards:
     for section, moment in (("S", e.start), ("E", end)):
         if section == "E":
             cards.append(("EDATE", _iso(moment, 3), "date TCS section written"))
-        if e.ftype == "object":
-            cards += [
-                (f"{section}TRRQRA", e.ra, "target requestedalpha"),
-                (f"{section}TRRQDE", e.dec, "target requesteddelta"),
-                (f"{section}TRRQEQ", 2000.0, "target requestedequinox"),
-                (f"{section}TRRQRAO", e.east / 3600, "target requestedalphaoffset"),
-                (f"{section}TRRQDEO", e.north / 3600, "target requesteddeltaoffset"),
-            ]
-        else:
-            cards += [
-                ("COMMENT", f"no {section}TRRQRA value            / target requestedalpha", ""),
-                (f"{section}TRRQHA", 0.0, "target requestedha"),
-                (f"{section}TRRQDE", 29.999999999999996, "target requesteddelta"),
-            ]
-        cards += [
-            (f"{section}TRRQAP", e.aperture, "target requestedaperture"),
-            (f"{section}TROBAM", airmass, "target observedairmass"),
-        ]
+        cards += _ratir_pointing(e, section, airmass)
     if e.solved is not None:
         cards += [("ENESLRA", e.solved[0], "nefinder solvedalpha"), ("ENESLDE", e.solved[1], "nefinder solveddelta")]
     cards += [("COMMENT", 'End of TCS section "E".', ""), ("SOFTGAIN", round(e.software_gain), "")]
@@ -154,6 +167,25 @@ def ratir_cards(e: Exposure) -> RawCards:
 
 
 _LMI_TYPES = {"bias": "BIAS", "flat": "SKY FLAT", "object": "OBJECT", "dark": "DARK"}
+
+
+def _lmi_wcs(e: Exposure) -> RawCards:
+    """Return the commanded WCS."""
+    y0, y1, x0, x1 = e.science
+    ra, dec = _offset(e)
+    scale = 0.24 / 3600
+    return [
+        ("CTYPE1", "RA---TAN", "coordinate type"),
+        ("CTYPE2", "DEC--TAN", "coordinate type"),
+        ("CRVAL1", ra, "deg"),
+        ("CRVAL2", dec, "deg"),
+        ("CRPIX1", (x0 + x1 + 1) / 2, "reference pixel"),
+        ("CRPIX2", (y0 + y1 + 1) / 2, "reference pixel"),
+        ("CD1_1", -scale, "deg/px"),
+        ("CD1_2", 0.0, "deg/px"),
+        ("CD2_1", 0.0, "deg/px"),
+        ("CD2_2", scale, "deg/px"),
+    ]
 
 
 def lmi_cards(e: Exposure) -> RawCards:
@@ -208,21 +240,7 @@ def lmi_cards(e: Exposure) -> RawCards:
         ("FILTERS", e.filter, "Filters"),
         ("INSTRUME", "LMI", "Instrument"),
     ]
-    if e.ftype in ("object", "flat"):
-        scale = 0.24 / 3600
-        cards += [
-            ("CTYPE1", "RA---TAN", "coordinate type"),
-            ("CTYPE2", "DEC--TAN", "coordinate type"),
-            ("CRVAL1", ra, "deg"),
-            ("CRVAL2", dec, "deg"),
-            ("CRPIX1", (x0 + x1 + 1) / 2, "reference pixel"),
-            ("CRPIX2", (y0 + y1 + 1) / 2, "reference pixel"),
-            ("CD1_1", -scale, "deg/px"),
-            ("CD1_2", 0.0, "deg/px"),
-            ("CD2_1", 0.0, "deg/px"),
-            ("CD2_2", scale, "deg/px"),
-        ]
-    return cards
+    return cards + _lmi_wcs(e) if e.ftype in ("object", "flat") else cards
 
 
 _RIMAS_TYPES = {"bias": "BIAS", "flat": "SKY_FLAT", "object": "SCIENCE", "dark": "DARK"}
