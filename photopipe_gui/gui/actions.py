@@ -58,6 +58,7 @@ ACTIONS = (
     ActionSpec("play_back", "Blink backwards", ("Shift+Space",), _LOOK, "", True),
     ActionSpec("flip", "Flip to the comparison frame", ("B",), _LOOK, "flip", True),
     ActionSpec("set_comparison", "Make this the comparison frame", ("Shift+B",), _LOOK, "", True),
+    ActionSpec("gallery", "Gallery", ("G",), _LOOK, "frames", True),
     ActionSpec("find", "Find frames", ("/",), _LOOK, "find", True),
     ActionSpec("accept", "Accept", ("A",), _DECIDE, "accept", True),
     ActionSpec("reject", "Reject", ("X",), _DECIDE, "reject", True),

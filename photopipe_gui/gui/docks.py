@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtCore import QObject, QSize, Qt, QTimer
 from PyQt6.QtWidgets import QDockWidget, QMainWindow, QMenu, QWidget
 
 from .models.night import NightModel
@@ -34,10 +34,11 @@ class _Sized(QDockWidget):
         return QSize(150, 60)
 
 
-class Docks:
+class Docks(QObject):
     """Makes the docks of a window and keeps them in order."""
 
     def __init__(self, window: QMainWindow, session: NightModel) -> None:
+        super().__init__(window)
         self._window = window
         self.tree = NightTree(session)
         self.histogram = HistogramView()
@@ -60,6 +61,7 @@ class Docks:
             window.setCorner(corner, area)
         self._open = False
         self._frames_in_front = True
+        self._sized = False
         self._hidden: set[str] = {"log"}
         self.reset()
 
@@ -77,8 +79,8 @@ class Docks:
         window.splitDockWidget(docks["header"], docks["inspect"], Qt.Orientation.Vertical)
         window.addDockWidget(area.BottomDockWidgetArea, docks["log"])
         self._hidden = {"log"}
+        self._sized = False
         self._show()
-        self.set_sizes()
 
     def set_sizes(self) -> None:
         """Give the docks their first sizes; Qt forgets them while docks are hidden."""
@@ -106,6 +108,7 @@ class Docks:
 
     def layout_restored(self) -> None:
         """Qt put the docks where they were; the choice of which are shown follows."""
+        self._sized = True
         self._hidden = {name for name, dock in self._docks.items() if dock.isHidden()}
         self._show()
 
@@ -121,6 +124,9 @@ class Docks:
         for name, dock in self._docks.items():
             wanted = self._open and name not in self._hidden
             dock.setVisible(wanted and (self._frames_in_front or name not in _OF_FRAME))
+        if self._open and self._frames_in_front and not self._sized:
+            self._sized = True
+            QTimer.singleShot(0, self.set_sizes)
 
     def show_log(self) -> None:
         """Bring the log up."""

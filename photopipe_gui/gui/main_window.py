@@ -160,6 +160,7 @@ class MainWindow(QMainWindow):
         self.frames_page.cursorLeft.connect(self.docks.inspect.show_no_pixel)
         self.frames_page.pictureShown.connect(self.docks.show_header)
         self.tabs.currentChanged.connect(self._tab_changed)
+        self.docks.tree.clicked.connect(partial(self.show_tab, "frames"))
         self.welcome.openAsked.connect(self.desk.ask)
         self.welcome.demoAsked.connect(self.desk.open_demo)
         self.welcome.nightPicked.connect(self.open_night)
@@ -203,8 +204,6 @@ class MainWindow(QMainWindow):
             self._laid_out = True
             if self.restoreState(self.settings.blob("layout")):
                 self.docks.layout_restored()
-            else:
-                self.docks.set_sizes()
         self.status.set_night(self.session.night)
         night = self.session.night
         self.setWindowTitle(f"{night.name} - photopipe" if night else "photopipe")
@@ -257,7 +256,7 @@ class MainWindow(QMainWindow):
         if text:
             self.status.say(f"Redone: {text}")
 
-    def show_tab(self, name: str) -> None:
+    def show_tab(self, name: str, _index: Any = None) -> None:
         """Bring a tab to the front: ``frames``, ``masters`` or ``reduce``."""
         if name in _TABS:
             self.tabs.setCurrentIndex(_TABS.index(name))

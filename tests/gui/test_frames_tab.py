@@ -239,6 +239,11 @@ def test_four_frames_side_by_side(opened: MainWindow, qtbot: QtBot) -> None:
     tiles = opened.frames_page.panel.tiles()
     assert [tile.row.frame_id[9:15] for tile in tiles] == ["030100", "030200", "030300", "030400"]
     qtbot.waitUntil(lambda: all(tile.view.pixels() is not None for tile in tiles))
+    tiles[0].view.zoom_to(3.0, 400, 500)
+    qtbot.wait(50)
+    for tile in tiles[1:]:
+        center = tile.view.view_box().viewRect().center()
+        assert (center.x(), center.y()) == pytest.approx((400, 500), abs=2)
     opened.frames_page.bar.set_tiles(1)
     assert len(opened.frames_page.panel.tiles()) == 1
 
@@ -287,3 +292,18 @@ def test_a_night_without_frames_says_what_to_do(
     assert len(window.session.table) == 0
     assert "LMI" in window.frames_page.strip._empty
     assert window.frames_page.panel.view._note.text() == "No frames here yet."
+
+
+def test_the_gallery_shows_the_same_frames_and_selection(opened: MainWindow, qtbot: QtBot) -> None:
+    page = opened.frames_page
+    opened.session.set_current(at(opened, "030200"))
+    press(qtbot, opened, Key.Key_G)
+    gallery = page.stage.gallery
+    assert gallery.isVisible() and not page.strip.isVisible() and page.bar.gallery.isChecked()
+    assert gallery.currentIndex().data() == at(opened, "030200")
+    gallery.setCurrentIndex(page.frames.index_of(at(opened, "030400")))
+    press(qtbot, opened, Key.Key_X)
+    assert verdicts(opened)["030400"] == "X"
+    gallery.doubleClicked.emit(gallery.currentIndex())
+    assert page.panel.isVisible() and page.strip.isVisible()
+    assert opened.session.current == at(opened, "030400")

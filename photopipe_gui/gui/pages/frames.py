@@ -18,6 +18,7 @@ from ..models.picture import FramePicture
 from ..tasks import read_picture
 from ..theme import Theme
 from ..widgets.filmstrip import Filmstrip
+from ..widgets.gallery import PictureOrGallery
 from ..widgets.picture_panel import PicturePanel
 from ..widgets.plot_panel import PlotPanel
 from ..widgets.verdict_bar import VerdictBar
@@ -56,6 +57,7 @@ class FramesPage(QWidget):
         self.verdict = VerdictBar()
         self.plot = PlotPanel(session, self.frames)
         self.strip = Filmstrip(self.frames)
+        self.stage = PictureOrGallery(self.panel, self.frames, self.strip)
         self._blink = QTimer(self)
         self._blink.timeout.connect(self._blink_on)
         self._build()
@@ -67,7 +69,7 @@ class FramesPage(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.bar)
-        column.addWidget(self.panel, 1)
+        column.addWidget(self.stage, 1)
         column.addWidget(self.verdict)
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.setChildrenCollapsible(False)
@@ -104,6 +106,9 @@ class FramesPage(QWidget):
         self.bar.tilesChanged.connect(self._set_tiles)
         self.bar.findChanged.connect(self._find)
         self.bar.findLeft.connect(self.strip.setFocus)
+        self.bar.gallery.toggled.connect(self.stage.show_gallery)
+        self.stage.galleryToggled.connect(self.bar.gallery.setChecked)
+        self.stage.galleryToggled.connect(self.strip.setHidden)
         self.bar.calibrate.toggled.connect(self._calibrate_toggled)
         self.verdict.accept.clicked.connect(self.accept)
         self.verdict.reject.clicked.connect(self.reject)
@@ -135,6 +140,7 @@ class FramesPage(QWidget):
             "bad": self.bar.bad.toggle,
             "contour": self.bar.contour.toggle,
             "loupe": self.bar.inset.toggle,
+            "gallery": self.stage.toggle,
             "calibrate": self.bar.calibrate.toggle,
             "find": self._focus_find,
             "first": partial(self.go_to_end, -1),
@@ -243,6 +249,7 @@ class FramesPage(QWidget):
     def _opened(self) -> None:
         self._reader.clear()
         self.strip.forget_pictures()
+        self.stage.gallery.forget_pictures()
         self._comparison = self._before_flip = ""
         self.bar.play.setChecked(False)
         self.bar.find.clear()

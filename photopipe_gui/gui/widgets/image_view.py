@@ -262,8 +262,10 @@ class ImageView(QWidget):
 
     def link_to(self, other: ImageView | None) -> None:
         """Zoom and pan together with another view."""
-        self._box.setXLink(other._box if other else None)
-        self._box.setYLink(other._box if other else None)
+        wanted = other._box if other else None
+        if self._box.linkedView(0) is not wanted:
+            self._box.setXLink(wanted)
+            self._box.setYLink(wanted)
 
     def raster(self) -> QImage | None:
         """The whole picture at full size, row 0 first; None when there is none."""

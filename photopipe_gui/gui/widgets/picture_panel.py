@@ -98,7 +98,9 @@ class Tile(QFrame):
         self._head.setVisible(on)
         tone = colors().accent if current else colors().window
         line = f"border-top: 2px solid {tone};" if on else ""
-        self.setStyleSheet(f"Tile {{ border: none; {line} }}")
+        sheet = f"Tile {{ border: none; {line} }}"
+        if sheet != self.styleSheet():
+            self.setStyleSheet(sheet)
 
     def _still_reading(self) -> None:
         if self.row is not None:
@@ -186,7 +188,17 @@ class PicturePanel(QWidget):
         for tile, row in zip(self._tiles, rows, strict=False):
             tile.expect(row, verdict(row.frame_id))
             tile.set_inset(self._inset_wanted and row.ftype == "object")
+        self._link(rows)
         self._mark()
+
+    def _link(self, rows: Sequence[FrameRow]) -> None:
+        """Frames of one camera and half zoom and pan together; the halves of a split camera do not."""
+        first = self._tiles[0]
+        for tile, row in zip(self._tiles[1:], rows[1:], strict=False):
+            alike = (row.camera, row.channel, row.shape) == (rows[0].camera, rows[0].channel, rows[0].shape)
+            tile.view.link_to(first.view if alike else None)
+        for tile in self._tiles[len(rows) :]:
+            tile.view.link_to(None)
 
     def set_current(self, frame_id: str) -> None:
         """Mark the tile that keys act on."""

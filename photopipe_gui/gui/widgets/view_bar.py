@@ -105,6 +105,11 @@ class ViewBar(QFrame):
             row.addWidget(button)
         row.addSpacing(8)
 
+        self.gallery = self._toggle("frames", "Gallery: all frames shown as thumbnails", "G")
+        self.gallery.setObjectName("galleryButton")
+        row.addWidget(self.gallery)
+        row.addSpacing(8)
+
     def _add_blink(self) -> None:
         self.play = self._toggle("play", "Blink: play the frames", "Space")
         self.play.toggled.connect(self._play_toggled)
