@@ -26,6 +26,7 @@ _CORE_LEVEL = 0.2
 # A Gaussian cut off at the fraction f of its peak keeps 1 - f ln(1/f)/(1 - f) of its variance.
 _CORE_VARIANCE = 1 - _CORE_LEVEL * np.log(1 / _CORE_LEVEL) / (1 - _CORE_LEVEL)
 _STAMP_LIMIT = 4_000_000
+_PIXEL_BUFFER = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ def _extract(
     data: NDArray[np.float32], bad: Bools, noise: NDArray[np.float32], level: float, min_area: int, want_map: bool
 ) -> tuple[NDArray[Any], NDArray[np.int32] | None]:
     """Run the extraction, again at a higher level where the image is too crowded for its buffers."""
+    sep.set_extract_pixstack(_PIXEL_BUFFER)
     for factor in (1.0, 2.0, 4.0, 10.0, 40.0):
         try:
             out = sep.extract(

@@ -14,11 +14,11 @@ Bools = NDArray[np.bool_]
 #: Highest total power of a polynomial map.
 HIGHEST_ORDER = 5
 #: Scatter beyond the photon noise that is always assumed, px.
-_LEAST_SCATTER = 0.005
+_LEAST_SCATTER = 0.02
 #: Degrees of freedom of the distribution that residuals are taken to have.
 _TAIL = 5.0
 #: Scatter beyond the photon noise that is always assumed, px.
-_LEAST_SCATTER = 0.005
+_LEAST_SCATTER = 0.02
 #: Degrees of freedom of the distribution that residuals are taken to have.
 _TAIL = 5.0
 #: An order whose error in a corner exceeds three times that of one star is not admitted.
@@ -86,6 +86,8 @@ class Fit:
         Weights of all pairs, 1 for the median one.
     residual : ndarray, shape (n, 2)
         Target minus map, of all pairs.
+    scatter : float
+        Scatter per axis found beyond the errors given.
     rms : ndarray, shape (2,)
         Of the used pairs, corrected for the parameters fitted.
     leverage : float
@@ -96,6 +98,7 @@ class Fit:
     used: Bools
     weight: Floats
     residual: Floats
+    scatter: float
     rms: Floats
     leverage: float
 
@@ -151,7 +154,7 @@ def fit_surface(
     spread = design(((corners if fixed is None else fixed(corners)) - centre) / scale, order)
     leverage = _leverage(matrix[used] * np.sqrt(weight[used])[:, None], spread)
     surface = Surface(order, solution, centre, scale)
-    return Fit(surface, used, weight, residual, rms, leverage)
+    return Fit(surface, used, weight, residual, extra, rms, leverage)
 
 
 def _rigid(points: Floats, there: Floats, weight: Floats) -> Floats:

@@ -73,9 +73,11 @@ def choose_map(
         fit = fit_surface(here, there, sigma, order, corners)
         if fit.leverage <= _MOST_LEVERAGE * share:
             fits[order] = fit
-    # All maps are judged on the pairs and weights of the most flexible: a stiff one rejects what it cannot follow.
-    judge = fits[max(fits)]
-    used, root = judge.used, np.sqrt(judge.weight[judge.used])
+    # All maps are judged on the pairs of the most flexible, since a stiff one rejects what it cannot follow, but with
+    # the scatter of the stiffest: a flexible one runs through the brightest stars and then takes them for exact.
+    used = fits[max(fits)].used
+    variance = sigma[used] ** 2 + linear.scatter**2
+    root = np.sqrt(np.median(variance) / variance)
     number = float(used.sum()) * share
     centre = corners.mean(axis=0)
     scale = float(np.abs(corners - centre).max())
