@@ -204,7 +204,8 @@ def score_depth(path: Path | str, truth: Truth, fwhm: float = math.nan) -> Depth
     members = _members(header, truth)
     name, frames = str(header.get("FILTER", "")), int(header.get("NSTACK", 0))
     zero = float(header.get("ABSZPT", math.nan))
-    if not members or not math.isfinite(zero):
+    if not members or not math.isfinite(zero) or truth.options.get("field") == "extended":
+        # A large galaxy leaves no empty sky to measure.
         return DepthScore(path.name, name, frames, math.nan, math.nan, math.nan, math.nan)
     image = np.asarray(read_pixels(path), dtype=np.float64)
     empty = _empty_sky(path, image, header, truth, [channel for _, channel in members])
