@@ -121,12 +121,12 @@ def _coadd_row(path: Path, report: RunReport) -> tuple[str, ...]:
         cards = read_layout(path).cards
     except FrameError as error:
         return (path.name, "-", "-", error.reason, "-", "-")
-    zero, scatter = _number(cards, "ABSZPT"), _number(cards, "ABSZPTSC")
+    zero, error = _number(cards, "ABSZPT"), _number(cards, "ABSZPERR")
     return (
         f"{cards.get('TARGNAME', '?')} {cards.get('FILTER', '?')}",
         _told(_number(cards, "NSTACK"), 0),
         _told(_number(cards, "TOTALEXP"), 0),
-        f"{_told(zero, 3)} +- {_told(scatter, 3)}" if math.isfinite(zero) else "no reference",
+        f"{_told(zero, 3)} +- {_told(error, 3)}" if math.isfinite(zero) else "no reference",
         _told(_number(cards, "SEEPIX") * _number(cards, "PIXSCALE"), 2),
         _told(_astrometric_rms(report, cards), 3),
     )
