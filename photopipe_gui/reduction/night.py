@@ -182,8 +182,9 @@ def open_for_work(folder: Path | str, instrument: str, cameras: Iterable[int] | 
         When there are no frames of the instrument.
     """
     folder = Path(folder).expanduser().resolve()
-    model = find_instrument(folder, instrument, reporter)
     session, problem = load_session(folder)
+    saved = session.instrument if session.instrument in registry.names() else ""
+    model = find_instrument(folder, instrument or saved, reporter)
     if problem:
         reporter.message(problem, "warning")
     numbers = camera_numbers(model, cameras if cameras is not None else (session.cameras or None))
@@ -198,7 +199,8 @@ def open_for_work(folder: Path | str, instrument: str, cameras: Iterable[int] | 
         raise NightError(f"{folder} holds no frames of {names} of {model.title}. Ask for other cameras.")
     counts = {ftype: len(mine.where(ftype)) for ftype in DEFAULT_LIMITS}
     told = ", ".join(f"{count} {SELECTION_NAMES[ftype]}" for ftype, count in counts.items() if count)
-    reporter.message(f"{folder.name}: {told} ({model.title}, halves of split cameras counted apart).")
+    halves = ", halves of split cameras counted apart" if any(row.channel for row in mine) else ""
+    reporter.message(f"{folder.name}: {told} ({model.title}{halves}).")
     if session.hand:
         reporter.message(f"{len(session.hand)} verdicts by hand, saved in the night, are kept.")
     return OpenNight(folder, model, numbers, mine, session, _unreadable(folder, model))
