@@ -227,7 +227,8 @@ def score_depth(path: Path | str, truth: Truth, fwhm: float = math.nan) -> Depth
     left = float((np.abs(values - np.median(values)) > 6 * spread).mean()) if values.size else math.nan
     width = fwhm if math.isfinite(fwhm) else float(header.get("SEEPIX", math.nan))
     width *= float(header.get("PIXSCALE", scale))
-    mean = float(np.mean([channel.fwhm for _, channel in members])) * scale
+    # A pixel spreads a star by 0.68 px of FWHM, in quadrature; the truth tells the profile that falls on it.
+    mean = float(np.mean([math.hypot(channel.fwhm, 0.68) for _, channel in members])) * scale
     return DepthScore(path.name, name, frames, noise / best, stated / best, width / mean, left)
 
 
