@@ -19,12 +19,14 @@ from ..tasks import Context, Failure, FrameTask, GroupResult, GroupTask, StepRes
 from ..wcsheader import wcs_of
 from .astrometry_jobs import (
     FEWEST,
+    AlignJob,
     DetectJob,
     DistortionJob,
     Solved,
     SolveJob,
     Stars,
     WriteJob,
+    align_all,
     brightness,
     detect_frame,
     find_common_distortion,
@@ -37,7 +39,6 @@ from .astrometry_jobs import (
 _BY_WAVELENGTH = ("u", "U", "B", "g", "BP", "V", "G", "r", "R", "RP", "i", "I", "z", "y", "J", "H", "K")
 _MOST_STARS = 30000
 _WIDER = 0.2
-_LEAVE_ONE_OUT = 12
 
 
 @dataclass(frozen=True)
@@ -302,22 +303,11 @@ def _align(run: _Run, reason: str, least: int = 1) -> None:
 
 
 def _refine_alignment(run: _Run, members: list[str]) -> None:
-    """Fit each frame to the mean of the others; the first stays, its residual is measured."""
-    placed = {f: _placed(run, f) for f in members}
-    hub = members[0]
-    anchor = run.solved[hub]
-    jobs: dict[str, SolveJob] = {}
-    together = _tie_jobs(run, list(placed.values()), members, None) if len(members) > _LEAVE_ONE_OUT else {}
-    for frame in members:
-        others = [placed[f] for f in members if f != frame]
-        jobs.update({frame: together[frame]} if together else _tie_jobs(run, others, [frame], None))
-    before = {f: run.solved[f] for f in members}
-    _solve(run, jobs, "relative", "align all")
-    for frame in members:
-        if run.solved[frame].matched < 0.8 * before[frame].matched:
-            run.solved[frame] = before[frame]
-    measured = run.solved[hub]
-    run.solved[hub] = replace(anchor, rms1=measured.rms1, rms2=measured.rms2, matched=measured.matched)
+    """Bring the frames of a connected set into line at once; the first keeps its place."""
+    job = AlignJob(tuple(run.stars[f] for f in members), tuple(run.solved[f] for f in members))
+    answer = run.context.map(align_all, [job], f"astrometry {run.group.key}: align all")[0]
+    if not isinstance(answer, Failure):
+        run.solved.update(zip(members, answer, strict=True))
 
 
 def _write_job(run: _Run, task: FrameTask) -> WriteJob:

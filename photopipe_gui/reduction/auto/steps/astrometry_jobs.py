@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ...core.detect import (
 )
 from ...core.distortion import Surface
 from ...core.distortionchoice import Pairs, common_distortion
+from ...core.relative import adjust, corrected, place
 from ...core.skyplane import frame_points, from_plane, to_plane
 from ...core.wcsfit import Limits, Refusal, Solution, solve
 from ...fitsio import read_frame, write_frame
@@ -291,6 +292,27 @@ def _as_tan(guess: Any, shape: tuple[int, int]) -> Cards:
     grid = frame_points(shape, 21 if curved else 5)
     ra, dec = guess.all_pix2world(grid[:, 0], grid[:, 1], 0)
     return solution_cards(wcs_from_grid(shape, grid, ra, dec, 3 if curved else 1))
+
+
+@dataclass(frozen=True)
+class AlignJob:
+    """A connected set of frames that were tied to each other one by one."""
+
+    stars: tuple[Stars, ...]
+    solved: tuple[Solved, ...]
+
+
+def align_all(job: AlignJob) -> tuple[Solved, ...]:
+    """Bring the frames into line at once; the first stays."""
+    placed = [
+        place(wcs_of(done.cards), s.x, s.y, s.flux, s.sigma) for s, done in zip(job.stars, job.solved, strict=True)
+    ]
+    answers = []
+    for s, done, correction in zip(job.stars, job.solved, adjust(placed, job.stars[0].scale), strict=True):
+        cards = solution_cards(corrected(wcs_of(done.cards), s.shape, correction))
+        rms = (float(correction.rms[0]), float(correction.rms[1]))
+        answers.append(replace(done, cards=cards, rms1=rms[0], rms2=rms[1], matched=correction.matched))
+    return tuple(answers)
 
 
 @dataclass(frozen=True)
