@@ -239,7 +239,7 @@ class DaskExecutor(_Base):
             self._client.submit(_guarded, function, index, item, pure=False): index for index, item in enumerate(items)
         }
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=self._client.loop):
                 check_cancelled(reporter)
                 if future.status == "finished":
                     yield future.result()
