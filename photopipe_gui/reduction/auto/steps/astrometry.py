@@ -149,10 +149,13 @@ def _solve(run: _Run, jobs: dict[str, SolveJob], name: str, label: str) -> list[
     return done
 
 
-def _fields(run: _Run, frames: Sequence[str]) -> list[tuple[float, float, float, list[str]]]:
-    """Group frames by where their headers point: centre and radius in degrees, rounded so that filters share a cone."""
+def _fields(run: _Run, frames: Sequence[str], which: int = 0) -> list[tuple[float, float, float, list[str]]]:
+    """Group frames by where a first guess puts them: centre and radius in degrees.
+
+    They are rounded, so that the filters of a target share a cone.
+    """
     fields: list[tuple[float, float, float, list[str]]] = []
-    placed = [(f, c) for f in frames if (c := run.stars[f].centre) is not None]
+    placed = [(f, run.stars[f].centres[which]) for f in frames if len(run.stars[f].centres) > which]
     while placed:
         ra, dec = placed[0][1]
         inside = separation(ra, dec, np.array([c[0] for _, c in placed]), np.array([c[1] for _, c in placed])) < 0.3
@@ -168,10 +171,10 @@ def _fields(run: _Run, frames: Sequence[str]) -> list[tuple[float, float, float,
 def _solve_with_catalogue(run: _Run) -> str:
     """Solve what the reference catalogue solves; return why there is no catalogue, empty when there was one."""
     reason = "" if run.open else "no stars"
-    for wide in (False, True):
+    for wide, which in ((False, 0), (False, 1), (True, 0), (True, 1)):
         if wide and not run.params.wide:
             break
-        for ra, dec, radius, frames in _fields(run, run.open):
+        for ra, dec, radius, frames in _fields(run, run.open, which):
             catalogue, told = run.cone(ra, dec, radius + (_WIDER if wide else 0.0))
             if catalogue is None:
                 reason = told
@@ -179,9 +182,7 @@ def _solve_with_catalogue(run: _Run) -> str:
             limits = replace(run.limits, wide=wide, near=not wide)
             jobs = {f: _job(run, run.stars[f], catalogue, limits) for f in frames}
             _solve(run, jobs, catalogue.name, "search wider" if wide else "solve")
-        if wide or not run.open:
-            break
-    if run.open and all(run.stars[f].centre is None for f in run.open):
+    if run.open and not any(run.stars[f].centres for f in run.open):
         reason = reason or "the header tells no position"
     return reason
 
@@ -244,7 +245,7 @@ def _tie_jobs(run: _Run, placed: Sequence[Placed], frames: Sequence[str], shared
     jobs = {}
     for frame in frames:
         stars = run.stars[frame]
-        model = shared or (next(iter(run.solved)) if stars.centre is None else None)
+        model = shared or (next(iter(run.solved)) if not stars.centres else None)
         cards = None if model is None else run.solved[model].cards
         limits = tie_limits(stars.shape, stars.scale)
         jobs[frame] = SolveJob(stars, mosaic.ra, mosaic.dec, mosaic.magnitude, limits, shared=cards)

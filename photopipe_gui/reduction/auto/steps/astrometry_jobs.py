@@ -61,8 +61,8 @@ class Stars:
         First guess, see `wcsheader.guess_cards`.
     year : float
         Julian year of the exposure, NaN when unknown.
-    centre : tuple of float or None
-        Sky position of the frame's centre by the first guess, degrees.
+    centres : tuple of tuple of float
+        Sky position of the frame's centre by each first guess, degrees; empty when the header tells none.
     radius : float
         Half the diagonal, degrees.
     scale : float
@@ -79,7 +79,7 @@ class Stars:
     shape: tuple[int, int]
     cards: Cards
     year: float
-    centre: tuple[float, float] | None
+    centres: tuple[tuple[float, float], ...]
     radius: float
     scale: float
     turn: float
@@ -163,11 +163,11 @@ def detect_frame(job: DetectJob) -> Stars:
     found = found.take(slice(job.most))
     shape = (int(frame.image.shape[0]), int(frame.image.shape[1]))
     cards = guess_cards(frame.header)
-    centre, radius, scale, turn = _geometry(cards, shape)
+    centres, radius, scale, turn = _geometry(cards, shape)
     seeing = measure_seeing(found)
     sigma = np.hypot(np.clip(found.centroid_sigma(), 0.01, 2.0), _spoilt(found, shape, seeing))
     return Stars(found.x, found.y, found.flux, sigma, seeing, shape, cards,
-                 year_of(str(frame.header.get("DATE-OBS", ""))), centre, radius, scale, turn)
+                 year_of(str(frame.header.get("DATE-OBS", ""))), centres, radius, scale, turn)
 
 
 def _spoilt(found: Sources, shape: tuple[int, int], seeing: float) -> Floats:
@@ -187,18 +187,18 @@ def _positive(value: Any) -> float | None:
     return number if np.isfinite(number) and number > 0 else None
 
 
-def _geometry(cards: Cards, shape: tuple[int, int]) -> tuple[tuple[float, float] | None, float, float, float]:
-    """Return centre, half diagonal, scale in degrees, and angle by the first guess."""
+def _geometry(cards: Cards, shape: tuple[int, int]) -> tuple[tuple[tuple[float, float], ...], float, float, float]:
+    """Return the centre by each first guess; half diagonal, scale in degrees, and angle by the likeliest."""
     options = guesses(cards, shape)
     scale = _positive(cards.get("PIXSCALE")) or 0.3
     if not options:
-        return None, 0.5 * float(np.hypot(*shape)) * scale / 3600, scale / 3600, 0.0
-    wcs = options[0]
-    matrix = wcs.pixel_scale_matrix
+        return (), 0.5 * float(np.hypot(*shape)) * scale / 3600, scale / 3600, 0.0
+    matrix = options[0].pixel_scale_matrix
     step = float(np.sqrt(abs(np.linalg.det(matrix))))
-    middle = wcs.all_pix2world([(shape[1] - 1) / 2], [(shape[0] - 1) / 2], 0)
+    middles = [wcs.all_pix2world([(shape[1] - 1) / 2], [(shape[0] - 1) / 2], 0) for wcs in options]
+    centres = tuple((float(ra[0]), float(dec[0])) for ra, dec in middles)
     turn = float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
-    return (float(middle[0][0]), float(middle[1][0])), 0.5 * float(np.hypot(*shape)) * step, step, turn
+    return centres, 0.5 * float(np.hypot(*shape)) * step, step, turn
 
 
 def first_guesses(stars: Stars, shared: Cards | None = None) -> list[Any]:
