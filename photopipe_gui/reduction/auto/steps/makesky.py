@@ -15,6 +15,7 @@ from ....errors import FrameError
 from ...core.background import CellMap, cell_map, clipped_level, expand_cells, sample, sky_model, sky_ratio
 from ...core.combine import ArraySource, Input, combine
 from ...core.detect import detect
+from ...core.fringes import fine_structure, strength
 from ...core.objects import block_means, extended_mask, object_mask
 from ...core.skyframe import denoise, fill_holes
 from ...core.skysplit import dither_offsets, split_sky
@@ -217,6 +218,8 @@ def finish(job: _Sky) -> dict[str, float]:
         np.save(job.target, sky, allow_pickle=False)
         return measured
     header = job.header.copy()
+    measured["SKYFINE"] = round(strength(fine_structure(sky)), 4)
+    header["SKYFINE"] = (measured["SKYFINE"], "scatter of its fine structure in blocks of 4 px, DN")
     header["SKYHOLES"] = (measured["SKYHOLES"], "share of pixels where no frame saw the sky")
     header["SKYLEVEL"] = (measured["SKYLEVEL"], "median, DN")
     write_image(job.target, sky.astype(np.float32), header, {"COUNT": count.astype(np.uint16)})

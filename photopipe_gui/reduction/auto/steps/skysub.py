@@ -5,28 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
 from ....errors import FrameError
 from ...core.background import cell_map, clipped_level, expand_cells, fit_surface, sky_ratio
+from ...core.fringes import fine_structure, fringe_factor
 from ...core.objects import first_mask, object_mask
-from ...fitsio import read_frame, read_pixels, write_frame
+from ...fitsio import read_frame, read_header, read_pixels, write_frame
 from ...frame import Frame
 from ...params import option
 from ..tasks import FrameTask, StepResult, finish_header
 
 _CELL = 64
+_FAINT_FRINGES = 0.05  # of the noise of a pixel: weaker ones do no harm when a tenth of them is left
 
 
 @dataclass(frozen=True)
 class SkysubParams:
     """Options of skysub."""
 
+    fringes: bool = option(True, "Fit the strength of the sky's fine structure in each frame by itself")
     gradient: str = option(
         "auto",
         "Residual slope of the sky: fitted and removed ('plane'), not ('none'), or only after a sky frame ('auto')",
         choices=("auto", "none", "plane"),
     )
+
+
+def number_in(header: fits.Header, keyword: str) -> float:
+    """Return a card as a number, 0 when it is missing or no number."""
+    try:
+        return float(header.get(keyword, 0.0))
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def run(task: FrameTask, params: SkysubParams) -> StepResult:
@@ -42,12 +54,14 @@ def run(task: FrameTask, params: SkysubParams) -> StepResult:
     if bad.all():
         raise FrameError(task.source, "no good pixel is left", "Look at the frame and at its masters.")
     path = task.aids.get("sky")
-    share = 0.0
+    share = fringes = 0.0
     if path is not None:
         sky = np.asarray(read_pixels(path), dtype=np.float32)
         if sky.shape != frame.image.shape:
             raise FrameError(task.source, f"the sky frame {path.name} has another shape", "Run makesky again.")
         share, image, objects = _subtract_scaled(frame, sky, bad)
+        if params.fringes:
+            image, fringes = _subtract_fringes(image, sky, bad | objects, read_header(path))
         what = f"subtracted {path.name} x {share:.4f} and the median"
     else:
         image, objects = frame.image, first_mask(frame.image, bad)
@@ -62,6 +76,7 @@ def run(task: FrameTask, params: SkysubParams) -> StepResult:
     image = image - np.float32(level.median)
     header = frame.header
     header["SKYSCALE"] = (round(share, 6), "factor of the sky frame")
+    header["SKYFRING"] = (round(fringes, 5), "factor of its fine structure on top of that")
     header["SKYLEFT"] = (round(level.median, 4), "median subtracted after the sky frame, DN")
     header["SKYSIG"] = (round(level.sigma, 4), "noise of the sky in one pixel, DN")
     write_frame(task.target, Frame(image, frame.mask, finish_header(header, task.cards, "skysub", what)))
@@ -78,6 +93,18 @@ def _subtract_scaled(
     better = sky_ratio(frame.image, sky, bad | objects)
     share = better or share
     return share, frame.image - np.float32(share) * sky, objects
+
+
+def _subtract_fringes(
+    image: NDArray[np.float32], sky: NDArray[np.float32], hidden: NDArray[np.bool_], about: fits.Header
+) -> tuple[NDArray[np.float32], float]:
+    """Subtract what is left of the fringes, when the sky frame has any that stand out from the frame's noise."""
+    noise = clipped_level(image, hidden).sigma
+    if number_in(about, "SKYFINE") < _FAINT_FRINGES * noise:
+        return image, 0.0
+    fine = fine_structure(sky)
+    factor = fringe_factor(image, fine, hidden, noise, int(number_in(about, "NSKY") or 1))
+    return (image - np.float32(factor) * fine, factor) if factor else (image, 0.0)
 
 
 def _plane(image: NDArray[np.float32], hidden: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -82,12 +82,13 @@ class Visit:
 
 def make_visit(
     folder, n=9, shape=(512, 512), level=2000.0, n_stars=60, seed=1, gain=2.0, read_noise=8.0, dither=30, fwhm=4.0,
-    spread=0.1, extra=None, hot=0, fringe=0.01, gradient=0.03, top=3e5, change=0.0, **cards,
+    spread=0.1, extra=None, hot=0, fringe=0.01, gradient=0.03, top=3e5, change=0.0, flicker=0.0,
+    **cards,
 ):
     """Write n flattened frames ``fp<k>.fits``.
 
     ``extra(yy, xx)`` adds an object in DN at the field's coordinates; ``change`` is the largest slope of the sky,
-    relative to it, that differs from frame to frame.
+    relative to it, that differs from frame to frame; ``flicker`` the rms by which the strength of the fringes does.
     """
     rng = np.random.default_rng(seed)
     sky = sky_shape(shape, gradient, fringe)
@@ -100,7 +101,7 @@ def make_visit(
     paths, levels, frames = [], [], []
     for k in range(n):
         scale = level * (1 + spread * rng.uniform(-1, 1))
-        truth = scale * sky
+        truth = scale * (sky_shape(shape, gradient, fringe * (1 + flicker * rng.normal())) if flicker else sky)
         if change:
             slopes = change * rng.uniform(-1, 1, 2)
             truth = truth * (1 + slopes[0] * (xx / shape[1] - 0.5) + slopes[1] * (yy / shape[0] - 0.5))

@@ -64,6 +64,16 @@ def test_a_slope_that_changes_between_the_frames_goes_too(tmp_path):
     assert max(np.nanstd(cell_map(error, None, 32).level) for error in errors) > 0.3 * visit.noise
 
 
+def test_fringes_that_flicker_go_too(tmp_path):
+    visit = make_visit(tmp_path, n=6, level=10000.0, fringe=0.03, flicker=0.15, seed=5)
+    errors = _subtracted(tmp_path, visit)
+    left = [error[:504, :504].reshape(63, 8, 63, 8).mean(axis=(1, 3)).std() for error in errors]
+    assert max(left) < 0.1 * visit.noise
+    errors = _subtracted(tmp_path, visit, params=skysub.SkysubParams(fringes=False))
+    left = [error[:504, :504].reshape(63, 8, 63, 8).mean(axis=(1, 3)).std() for error in errors]
+    assert max(left) > 0.3 * visit.noise
+
+
 def test_crowded_field_keeps_its_level(tmp_path):
     visit = make_visit(tmp_path, n_stars=600, seed=4)
     errors = _subtracted(tmp_path, visit)
