@@ -113,6 +113,8 @@ class NightLoader(QObject):
             self._open_finished(outcome)
         elif doing == "measure":
             self._flush()
+            # The verdicts of the rules go into the session too, for scripts and the command line.
+            self._session.save()
             if outcome.state == "failed":
                 self.said.emit(f"Measuring stopped: {outcome.error}", "error")
             else:
