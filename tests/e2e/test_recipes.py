@@ -89,6 +89,7 @@ def checksums(night: Path) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", list(CASES))
 def test_a_published_recipe_runs_as_it_stands(case, tmp_path) -> None:
     from photopipe_gui.simulate import simulate_night
@@ -103,7 +104,7 @@ def test_a_published_recipe_runs_as_it_stands(case, tmp_path) -> None:
     script.write_text(recipe)
     env = {**os.environ, **NO_NETWORK, "HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=elsewhere, env=env, capture_output=True, text=True, timeout=280
+        [sys.executable, str(script)], cwd=elsewhere, env=env, capture_output=True, text=True, timeout=580
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
