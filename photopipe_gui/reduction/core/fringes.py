@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .background import BoolImage, FloatImage, cell_map, clipped_level, expand_cells, fill_cells
+from .background import BoolImage, FloatImage, cell_map, clipped_level, expand_cells, fill_cells, fit_surface
 from .objects import block_means
 
 _CELL = 64
@@ -16,15 +16,20 @@ _SURE = 4.0
 
 
 def fine_structure(sky: FloatImage) -> FloatImage:
-    """Return what a sky frame shows on scales below 64 px; single hot pixels are left out (zero).
+    """Return what a sky frame shows on scales below some 100 px; single hot pixels are left out (zero).
 
     Parameters
     ----------
     sky : ndarray of float32, shape (ny, nx)
         NaN gives zero.
     """
+    from scipy.ndimage import gaussian_filter
+
     cells = cell_map(sky, None, _CELL, thin=2)
-    model = expand_cells(fill_cells(cells.level), cells.rows, cells.columns, (sky.shape[0], sky.shape[1]))
+    surface, _ = fit_surface(cells, 2, high=4.0)
+    # Smoothed, because what fringes leave in the cells' medians beats with the cells.
+    level = surface + gaussian_filter(fill_cells(cells.level - surface), 1.5, mode="nearest")
+    model = expand_cells(level, cells.rows, cells.columns, (sky.shape[0], sky.shape[1]))
     fine = sky - model
     spread = clipped_level(fine).sigma
     with np.errstate(invalid="ignore"):

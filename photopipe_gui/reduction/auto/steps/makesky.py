@@ -219,7 +219,7 @@ def finish(job: _Sky) -> dict[str, float]:
         return measured
     header = job.header.copy()
     measured["SKYFINE"] = round(strength(fine_structure(sky)), 4)
-    header["SKYFINE"] = (measured["SKYFINE"], "scatter of its fine structure in blocks of 4 px, DN")
+    header["SKYFINE"] = (measured["SKYFINE"], "scatter of its fringes in blocks of 4 px, DN")
     header["SKYHOLES"] = (measured["SKYHOLES"], "share of pixels where no frame saw the sky")
     header["SKYLEVEL"] = (measured["SKYLEVEL"], "median, DN")
     write_image(job.target, sky.astype(np.float32), header, {"COUNT": count.astype(np.uint16)})
