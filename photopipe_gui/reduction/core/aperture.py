@@ -114,10 +114,26 @@ def _clipped(ordered: NDArray[np.float32]) -> NDArray[np.float32]:
     return ordered[low:high]
 
 
+@dataclass(frozen=True)
+class Discs:
+    """Where the sources of an image shine noticeably.
+
+    Attributes
+    ----------
+    count : ndarray of uint8, shape (ny, nx)
+        Number of sources whose disc holds the pixel.
+    reach : ndarray of float64, shape (n,)
+        Radius of each source's disc, px; 0 for none.
+    """
+
+    count: NDArray[np.uint8]
+    reach: Floats
+
+
 def star_discs(
     shape: tuple[int, int], x: Floats, y: Floats, flux: Floats, fwhm: float, noise: float, most: int = 6000
-) -> Booleans:
-    """Return the pixels that sources shine on noticeably, to be kept out of the sky of others.
+) -> Discs:
+    """Mark the pixels that sources shine on noticeably, to be kept out of the sky and the rings of others.
 
     Parameters
     ----------
@@ -132,23 +148,31 @@ def star_discs(
 
     Returns
     -------
-    ndarray of bool, shape `shape`
-        Discs out to where a Moffat profile of beta 3 falls to 0.03 of the noise, at most out to the sky ring.
+    Discs
+        Out to where a Moffat profile of beta 3 falls to 0.03 of the noise, at most out to the sky ring.
     """
-    marked = np.zeros(shape, bool)
+    count = np.zeros(shape, np.uint8)
     alpha = fwhm / 2 / np.sqrt(2 ** (1 / _BETA) - 1)
     peak = np.maximum(flux, 0) * (_BETA - 1) / (np.pi * alpha**2)
     reach = alpha * np.sqrt(np.maximum((peak / max(_DISC_LEVEL * noise, 1e-30)) ** (1 / _BETA) - 1, 0))
     reach = np.minimum(reach, ring(fwhm)[0] - 1)
+    reach[~np.isfinite(x + y) | (reach < 1)] = 0.0
+    reach[most:] = 0.0
     ny, nx = shape
-    for xs, ys, r in zip(x[:most], y[:most], reach[:most], strict=True):
-        if r < 1 or not np.isfinite(xs + ys):
+    for xs, ys, r in zip(x, y, reach, strict=True):
+        if r == 0:
             continue
         x0, x1 = max(0, int(xs - r)), min(nx, int(xs + r) + 2)
         y0, y1 = max(0, int(ys - r)), min(ny, int(ys + r) + 2)
-        inside = (np.arange(x0, x1) - xs)[None, :] ** 2 + (np.arange(y0, y1) - ys)[:, None] ** 2 < r * r
-        marked[y0:y1, x0:x1] |= inside
-    return marked
+        part = count[y0:y1, x0:x1]
+        part += disc(x0, x1, y0, y1, xs, ys, r) & (part < 255)
+    return Discs(count, reach)
+
+
+def disc(x0: int, x1: int, y0: int, y1: int, x: float, y: float, radius: float) -> Booleans:
+    """Return which pixels of columns x0:x1 and rows y0:y1 lie within a circle."""
+    inside: Booleans = (np.arange(x0, x1) - x)[None, :] ** 2 + (np.arange(y0, y1) - y)[:, None] ** 2 < radius**2
+    return inside
 
 
 def aperture_photometry(

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .aperture import Apertures, Floats, LocalSky, aperture_photometry, local_sky, ring
+from .aperture import Floats, LocalSky, disc, local_sky, ring
 
 RADII = (0.6, 0.8, 1.0, 1.25, 1.5, 1.85, 2.3, 3.0, 4.0, 5.0)  # FWHM
 _UNIFORM = 3.0  # variety above which the stars of an image have not one profile
+_LEAST_CLEAN = 0.4  # share of a ring that must be free of other stars
 REFERENCE = 4  # place of the radius that the others are compared with
 _OWN_SCATTER = 0.004  # fraction by which single stars differ from the mean profile in a ring
 _FEWEST_STARS = 3
@@ -97,6 +98,7 @@ def measure_growth(
     noise: float,
     gain: float = float("nan"),
     around: LocalSky | None = None,
+    discs: tuple[NDArray[np.uint8], Floats] | None = None,
 ) -> Growth:
     """Measure the curve of growth on stars.
 
@@ -106,6 +108,9 @@ def measure_growth(
         DN, sky subtracted, finite: bad pixels filled from their surroundings.
     x, y : ndarray of float64, shape (n,)
         Isolated, unsaturated stars, good out to the sky ring.
+    discs : tuple of ndarray, optional
+        Count of the sources that shine on each pixel, and these stars' own radii there: pixels of others are left out
+        of the rings.
     fwhm, noise, gain, around
         As for `aperture_photometry`.
 
@@ -118,30 +123,72 @@ def measure_growth(
         return usual_growth(fwhm)
     radii = np.array(RADII) * fwhm
     around = around or local_sky(image, np.zeros(image.shape, bool), x, y, *ring(fwhm))
-    sums = [aperture_photometry(image, None, x, y, r, fwhm=fwhm, noise=noise, gain=gain, around=around) for r in radii]
-    rings, errors, used, variety = _mean_rings(sums, radii, noise, gain)
+    count, own = discs if discs is not None else (None, np.zeros(len(x)))
+    profiles = np.array([_rings(image, count, xs, ys, r, level, radii)
+                         for xs, ys, r, level in zip(x, y, own, around.level, strict=True)])
+    rings, errors, used, variety = _mean_rings(profiles[:, 0], profiles[:, 1], radii, noise, gain)
     if used < _FEWEST_STARS:
         return usual_growth(fwhm)
     return dataclasses.replace(_fit(radii, rings, errors, fwhm, used), variety=variety)
 
 
+def _rings(
+    image: NDArray[np.float32],
+    count: NDArray[np.uint8] | None,
+    x: float,
+    y: float,
+    own: float,
+    sky: float,
+    radii: Floats,
+) -> tuple[Floats, Floats]:
+    """Return the light of one star within the first radius and in each ring outside, and the share of it that is clean.
+
+    Where others shine in a ring, the rest of the ring stands for it.
+    """
+    import sep
+
+    half = int(np.ceil(radii[-1])) + 2
+    ny, nx = image.shape
+    x0, x1 = max(0, round(x) - half), min(nx, round(x) + half + 1)
+    y0, y1 = max(0, round(y) - half), min(ny, round(y) + half + 1)
+    clean = np.ones((y1 - y0, x1 - x0), np.float32)
+    if count is not None:
+        mine = disc(x0, x1, y0, y1, x, y, own)
+        clean[count[y0:y1, x0:x1] > mine] = 0
+    light = (image[y0:y1, x0:x1] - np.float32(sky)) * clean
+    centre = np.full(len(radii), x - x0), np.full(len(radii), y - y0)
+    flux = np.asarray(sep.sum_circle(light, *centre, radii, subpix=0)[0], dtype=float)
+    area = np.asarray(sep.sum_circle(clean, *centre, radii, subpix=0)[0], dtype=float)
+    whole = np.pi * np.diff(radii**2, prepend=0.0)
+    share = np.diff(area, prepend=0.0) / whole
+    return np.diff(flux, prepend=0.0) / np.maximum(share, 0.05), share
+
+
 def _mean_rings(
-    sums: list[Apertures], radii: Floats, noise: float, gain: float
+    light: Floats, share: Floats, radii: Floats, noise: float, gain: float
 ) -> tuple[Floats, Floats, int, float]:
     """Return the light of successive rings relative to the reference aperture, averaged over the stars.
 
-    With its error, the number of stars, and their scatter in units of the noise.
+    With its error, the number of stars, and their scatter in units of the noise. `light` and `share` have the shape
+    (stars, rings), the first ring being the disc within the first radius.
     """
-    flux = np.stack([s.flux for s in sums])
-    reference = flux[REFERENCE]
-    good = (reference > 0) & (reference / sums[REFERENCE].error > 20)
+    inner = np.pi * radii[REFERENCE] ** 2
+    reference = light[:, : REFERENCE + 1].sum(axis=1)
+    spread = np.sqrt(inner * noise**2 + (np.maximum(reference, 0) / gain if gain > 0 else 0.0))
+    good = (reference > 20 * spread) & (share[:, : REFERENCE + 1] > _LEAST_CLEAN).all(axis=1)
     if good.sum() < _FEWEST_STARS:
         return np.zeros(0), np.zeros(0), 0, 0.0
-    ratio = np.diff(flux[:, good], axis=0) / reference[good]
-    area = np.pi * np.diff(radii**2)[:, None]
-    photons = np.maximum(np.diff(flux[:, good], axis=0), 0) / gain if np.isfinite(gain) and gain > 0 else 0.0
-    error = np.hypot(np.sqrt(area * noise**2 + photons) / reference[good], _OWN_SCATTER)
-    middle = np.median(ratio, axis=1, keepdims=True)
+    reference, share = reference[good], share[good, 1:].T
+    rings = light[good, 1:].T
+    ratio = rings / reference
+    area = np.pi * np.diff(radii**2)[:, None] / np.maximum(share, 0.05)
+    photons = np.maximum(rings, 0) / gain if gain > 0 else 0.0
+    error = np.hypot(np.sqrt(area * noise**2 + photons) / reference, _OWN_SCATTER)
+    error[share < _LEAST_CLEAN] = np.inf
+    known = np.where(np.isfinite(error), ratio, np.nan)
+    if not np.isfinite(known).any(axis=1).all():
+        return np.zeros(0), np.zeros(0), 0, 0.0
+    middle = np.nanmedian(known, axis=1, keepdims=True)
     away = np.abs(ratio - middle) / error
     spread = np.maximum(1.4826 * np.median(away, axis=1, keepdims=True), 1.0)
     keep = ((away <= 3.0 * spread).mean(axis=0) > 0.75)[None] & (away <= 3.0 * spread)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from .aperture import (
     MAGNITUDE,
     Apertures,
     Booleans,
+    Discs,
     Floats,
     LocalSky,
     aperture_photometry,
@@ -31,6 +32,10 @@ WIDE = 2.5  # FWHM, radius of the aperture that counts as a whole star where the
 MOST_ELONGATED = 1.5
 _BLEND_LIMIT = 0.01  # share of a star's light that neighbours may add to its aperture
 _ISOLATED_LIMIT = 0.02  # the same out to the sky ring, for the curve of growth
+_ENOUGH = 8  # stars for the curve of growth, below which the choice is less strict
+_FEWEST_SKY = 150  # px of the sky ring that must be free of other stars
+_CROWDING = 0.02  # mag, error of total magnitudes where stars cover the whole image, from neighbours not told apart
+_FLAT_SKY = 0.15  # of the noise of a pixel, by which the local sky may be off the frame's
 _MOST_FILLED = 0.05  # of the pixels within 5 FWHM of a star of the curve of growth
 _GROWTH_STARS = 60
 _CORE = 0.5  # FWHM, radius within which a bad pixel spoils a star
@@ -158,10 +163,10 @@ def measure_stars(
         good = good_stars(sources, bad, saturated, np.zeros_like(bad), radius, fwhm)
     chosen = np.flatnonzero(good)[:max_stars]
     x, y = sources.x[chosen], sources.y[chosen]
-    others = star_discs(image.shape, sources.x, sources.y, sources.flux, fwhm, noise)
-    around = local_sky(image, bad | saturated | others, x, y, *ring(fwhm))
+    discs = star_discs(image.shape, sources.x, sources.y, sources.flux, fwhm, noise)
+    around = local_sky(image, bad | saturated | (discs.count > 0), x, y, *ring(fwhm))
     clean = fill_bad(image, bad | struck)
-    growth = _growth(clean, bad | struck | saturated, sources, chosen, around, (fwhm, noise, gain))
+    growth = _growth(clean, bad | struck | saturated, sources, chosen, around, discs, (fwhm, noise, gain))
     sums = aperture_photometry(clean, None, x, y, radius, fwhm=fwhm, noise=noise, gain=gain, around=around)
     wide = aperture_photometry(clean, None, x, y, WIDE * fwhm, fwhm=fwhm, noise=noise, gain=gain, around=around)
     bright = sums.flux > 3 * sums.error
@@ -196,19 +201,26 @@ def _growth(
     sources: Sources,
     chosen: NDArray[np.intp],
     around: LocalSky,
+    discs: Discs,
     facts: tuple[float, float, float],
 ) -> Growth:
-    """Measure the curve of growth on the isolated ones of the chosen stars, less isolated ones in a crowd."""
+    """Measure the curve of growth on the isolated ones of the chosen stars, less isolated ones in a crowd.
+
+    Hardly a star of an infrared detector has no bad pixel within 5 FWHM: they are filled, but must be few. Stars on
+    structured sky are left out where others do.
+    """
     fwhm, noise, gain = facts
-    _, outer = ring(fwhm)
-    # Hardly a star of an infrared detector has no bad pixel within 5 FWHM: they are filled, but must be few.
-    share = bad_share(bad, sources.x[chosen], sources.y[chosen], RADII[-1] * fwhm)
-    whole = share < _MOST_FILLED
-    for reach in (0.8 * outer, 0.5 * outer):
-        neighbours = contamination(sources.x, sources.y, sources.flux, reach, fwhm)[chosen]
-        isolated = np.flatnonzero((neighbours < _ISOLATED_LIMIT) & whole)[:_GROWTH_STARS]
-        if len(isolated) >= 5:
-            break
-    x, y = sources.x[chosen[isolated]], sources.y[chosen[isolated]]
+    x, y = sources.x[chosen], sources.y[chosen]
+    usable = bad_share(bad, x, y, RADII[-1] * fwhm) < _MOST_FILLED
+    usable &= around.count > _FEWEST_SKY
+    flat = usable & (np.abs(around.level) < _FLAT_SKY * noise)
+    usable = flat if flat.sum() >= _ENOUGH else usable
+    neighbours = contamination(sources.x, sources.y, sources.flux, RADII[-1] * fwhm, fwhm)[chosen]
+    isolated = np.flatnonzero(usable & (neighbours < _ISOLATED_LIMIT))[:_GROWTH_STARS]
+    if len(isolated) < _ENOUGH:
+        isolated = np.flatnonzero(usable & (neighbours < 10 * _ISOLATED_LIMIT))[:_GROWTH_STARS]
     sky = LocalSky(around.level[isolated], around.scatter[isolated], around.count[isolated])
-    return measure_growth(clean, x, y, fwhm=fwhm, noise=noise, gain=gain, around=sky)
+    growth = measure_growth(clean, x[isolated], y[isolated], fwhm=fwhm, noise=noise, gain=gain, around=sky,
+                            discs=(discs.count, discs.reach[chosen[isolated]]))
+    crowding = _CROWDING * float(np.mean(discs.count > 0))
+    return replace(growth, error=float(np.hypot(growth.error, crowding)))
