@@ -63,7 +63,7 @@ class Match:
 
 
 def find_match(
-    source: Complex, catalogue: Complex, prior: Prior, area: float, *, log10_limit: float = -7.0,
+    source: Complex, catalogue: Complex, prior: Prior, area: float, *, log10_limit: float = -6.0,
     ladder: tuple[tuple[int, float], ...] = LADDER,
 ) -> tuple[Match | None, float]:
     """Find the transformation that carries the sources onto the catalogue.

@@ -122,7 +122,7 @@ def _middle(frames: Sequence[Placed]) -> tuple[float, float]:
     )
 
 
-def tie_limits(shape: tuple[int, int], scale: float, log10_false: float = -7.0) -> Limits:
+def tie_limits(shape: tuple[int, int], scale: float, log10_false: float = -6.0) -> Limits:
     """Return the limits for frames of one night and camera: any shift that leaves an overlap, little turn and scale.
 
     Parameters

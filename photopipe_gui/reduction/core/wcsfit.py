@@ -55,7 +55,7 @@ class Limits:
     mirror: bool = True
     wide: bool = True
     wide_scale: float = 0.1
-    log10_false: float = -7.0
+    log10_false: float = -6.0
     highest_order: int = HIGHEST_ORDER
     rigid_below: int = 8
 
@@ -162,7 +162,7 @@ def solve(
     -----
     Candidates come from triangles (`asterism`), are verified and accepted by `match.chance_of`, a bound on the
     probability that any wrong transformation within the search would match as many stars within the same radius; it is
-    1e-7 for a frame by default, for stars that are not clustered more than the local density shows. An accepted
+    1e-6 for an attempt by default, for stars that are not clustered more than the local density shows. An accepted
     linear solution is refined with all stars, then with the distortion order that `choose_order` finds.
     """
     limits = limits or Limits()
