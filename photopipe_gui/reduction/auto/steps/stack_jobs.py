@@ -16,7 +16,7 @@ from ...core.coadd import combine_rows, sky_noise
 from ...core.grid import Grid, frame_box, output_grid, touching
 from ...core.pixelmap import pixel_map
 from ...core.reject import Layer, Rejection
-from ...core.resample import EXCLUDED, SATURATED, Flags, FloatImage, resample, spread_blocks
+from ...core.resample import BLOCK, EXCLUDED, SATURATED, Flags, FloatImage, resample, spread_blocks
 from ...fitsio import read_frame, read_header, read_layout
 from ...frame import Mask, MaskImage
 from .framecards import frame_wcs, number
@@ -69,15 +69,16 @@ class PlaceJob:
 class Placed:
     """A resampled frame on disk; a `Source` for the combination.
 
-    ``image`` holds float32, ``marks`` uint8, both row by row; ``variance`` is by blocks.
+    ``image`` holds float32, ``marks`` uint8, both row by row, ``variance`` float32 by blocks. Only the names travel
+    between processes.
     """
 
     image: Path
     marks: Path
+    variance: Path
     x0: int
     y0: int
     shape: tuple[int, int]
-    variance: FloatImage
     layer: Layer
 
     def read(self, first: int, last: int) -> tuple[FloatImage, Flags, FloatImage]:
@@ -86,7 +87,10 @@ class Placed:
         count, shape = (last - first) * columns, (last - first, columns)
         image = np.fromfile(self.image, np.float32, count, offset=first * columns * 4).reshape(shape)
         marks = np.fromfile(self.marks, np.uint8, count, offset=first * columns).reshape(shape)
-        return image, marks, spread_blocks(self.variance, first, last, columns)
+        wide, row = -(-columns // BLOCK), first // BLOCK
+        rows = -(-last // BLOCK) - row
+        blocks = np.fromfile(self.variance, np.float32, rows * wide, offset=row * wide * 4).reshape(rows, wide)
+        return image, marks, spread_blocks(blocks, first - row * BLOCK, last - row * BLOCK, columns)
 
 
 @dataclass(frozen=True)
@@ -200,14 +204,15 @@ def place(job: PlaceJob) -> Placed:
     except ValueError as error:
         raise FrameError(facts.source, str(error), "Run the astrometry step again.") from error
     stem = job.scratch / facts.source.stem
-    image, marks = stem.with_suffix(".image"), stem.with_suffix(".marks")
+    image, marks, variance = (stem.with_name(f"{stem.name}.{kind}") for kind in ("image", "marks", "variance"))
     placed.image.tofile(image)
     placed.flags.tofile(marks)
+    placed.variance.tofile(variance)
     fwhm = number(frame.header, "SEEPIX", number(frame.header, "SEEFWHM"))
     layer = Layer(noise * facts.scale, float(placed.variance.mean()) if placed.variance.size else 1.0,
                   number(frame.header, "GAIN") / facts.scale, fwhm)
     rows, columns = placed.image.shape
-    return Placed(image, marks, placed.x0, placed.y0, (rows, columns), placed.variance, layer)
+    return Placed(image, marks, variance, placed.x0, placed.y0, (rows, columns), layer)
 
 
 def combine_strip(job: StripJob) -> NDArray[np.int64]:

@@ -278,3 +278,33 @@ def test_sky_noise_sees_through_stars_and_gradients():
     add_stars(image, *stars, 2e4, 4.0)
     assert coadd.sky_noise(image.astype(np.float32), np.ones(image.shape, bool)) == pytest.approx(7, rel=0.06)
     assert np.isnan(coadd.sky_noise(image.astype(np.float32), np.zeros(image.shape, bool)))
+
+
+def test_a_trail_leaves_nothing_over_holes_of_the_other_frame():
+    rng = np.random.default_rng(13)
+    target, _, wide, frames, widths = dithered(rng, 2, (np.array([-500.0]), np.array([-500.0]), 1.0))
+    flags = [np.zeros(frames[0].shape, np.uint8) for _ in frames]
+    frames[0][120:126] += 4000
+    flags[1][rng.integers(100, 146, 500), rng.integers(20, 260, 500)] = resample.EXCLUDED
+    out, _ = stack(target, wide, frames, widths, flags=flags)
+    inner = (out.image * np.sqrt(out.weight))[20:-20, 20:-20]
+    assert np.nanmax(inner) < 6
+    assert np.isnan(inner).sum() > 20
+
+
+def test_resampling_keeps_a_constant_and_a_plane():
+    shape = (150, 170)
+    yy, xx = np.indices(shape)
+    wcs = make_wcs(shape, 0.3, 0.7, 12.0)
+    target = grid.output_grid([(wcs, shape)])
+    pixels = pixelmap.pixel_map(target, wcs, shape)
+    for kernel in resample.KERNELS:
+        plane = (0.5 * xx - 0.2 * yy + 7).astype(np.float32)
+        out = resample.resample(plane, np.zeros(shape, np.uint8), pixels, kernel=kernel, conserve=False)
+        for row in (60, 100):
+            x, y, _ = pixels.rows(row, row + 1)
+            inside = (out.flags[row] == 0) & (x[0] > 8) & (x[0] < 160) & (y[0] > 8) & (y[0] < 140)
+            assert inside.sum() > 50
+            assert np.abs(out.image[row] - (0.5 * x[0] - 0.2 * y[0] + 7))[inside].max() < 0.02
+    with pytest.raises(ValueError, match="kernel must be one of"):
+        resample.kernel_of("nearest")
