@@ -19,6 +19,7 @@ HALO = 2  # rows above and below a strip that decide on its border rows
 _CERTAIN = 2.0  # sigma of the median's own noise that signal and gradient must exceed to widen the limit
 _PAIR = 2.5  # how much wider the limits on stars are where only two frames can be compared
 _SURROUNDED = 3  # rejected neighbours that a lone value goes with
+_INWARDS = 4  # px from the border of such a patch to its middle
 _MEDIAN_LOSS = 1.57  # variance of a median over that of a mean, Gaussian noise
 
 
@@ -182,10 +183,15 @@ def _reject_surrounded(outliers: Booleans, usable: Booleans, count: NDArray[np.i
         return
     for hit, there in zip(outliers, usable, strict=True):
         mine = lone & there
-        if mine.any() and hit.any():
+        for _ in range(_INWARDS):
+            if not (mine.any() and hit.any()):
+                break
             padded = np.pad(hit, 1).astype(np.uint8)
             rows = padded[:-2] + padded[1:-1] + padded[2:]
-            hit |= mine & (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= _SURROUNDED)
+            more = mine & ~hit & (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= _SURROUNDED)
+            if not more.any():
+                break
+            hit |= more
 
 
 def _usual_seeing(layers: Sequence[Layer]) -> float:
