@@ -48,7 +48,8 @@ def guesses(cards: Mapping[str, Any], shape: tuple[int, int]) -> list[Any]:
     """Return the first guesses that a header offers, the likeliest first, as WCS objects.
 
     The header's own WCS; the same about the requested pointing (``OBSRA``, ``OBSDEC``) when that lies elsewhere;
-    without a usable WCS, north up and east left at ``PIXSCALE`` about the pointing. Empty when the header tells no position.
+    without a usable WCS, north up and east left at ``PIXSCALE`` about the pointing. Empty when the header tells no
+    position.
     """
     own = _own(cards)
     ra, dec = _number(cards, "OBSRA"), _number(cards, "OBSDEC")

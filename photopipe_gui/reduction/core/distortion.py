@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,30 +193,45 @@ def _leverage(matrix: Floats, spread: Floats) -> float:
     return float((rows**2).sum(axis=0).max())
 
 
-def radial_terms(points: Floats, axis: Floats, scale: float, count: int) -> list[Floats]:
-    """Return the displacements v r^2, v r^4, ... (px) of points at v = (point - axis) / scale."""
-    v = (points - axis) / scale
-    r2 = (v**2).sum(axis=1, keepdims=True)
-    return [scale * v * r2 ** (j + 1) for j in range(count)]
+Term = tuple[dict[tuple[int, int], float], dict[tuple[int, int], float]]
+
+# Displacements in x and in y as polynomials: along the radius, and what a shift of the axis adds to the first.
+_ALONG_R2: Term = ({(3, 0): 1, (1, 2): 1}, {(2, 1): 1, (0, 3): 1})
+_ALONG_R4: Term = ({(5, 0): 1, (3, 2): 2, (1, 4): 1}, {(4, 1): 1, (2, 3): 2, (0, 5): 1})
+_AXIS: tuple[Term, Term] = (({(2, 0): 3, (0, 2): 1}, {(1, 1): 2}), ({(1, 1): 2}, {(2, 0): 1, (0, 2): 3}))
+#: Kinds of distortion along the radius by name: v r^2, and v r^4, about the axis given or about one near it.
+RADIAL: dict[str, tuple[Term, ...]] = {
+    "r2": (_ALONG_R2,),
+    "r2 r4": (_ALONG_R2, _ALONG_R4),
+    "r2 axis": (_ALONG_R2, *_AXIS),
+    "r2 r4 axis": (_ALONG_R2, _ALONG_R4, *_AXIS),
+}
 
 
-def radial_surface(strength: Floats, axis: Floats, scale: float) -> Surface:
-    """Return the map x -> x + sum_j strength_j v r^(2j) as a polynomial."""
-    order = 2 * len(strength) + 1
+def radial_terms(points: Floats, axis: Floats, scale: float, kind: str) -> list[Floats]:
+    """Return the displacements (px) of a kind of `RADIAL` at points, v = (point - axis) / scale."""
+    x, y = ((points - axis) / scale).T
+    return [
+        scale * np.column_stack([sum(f * x**i * y**j for (i, j), f in part.items()) for part in term])
+        for term in RADIAL[kind]
+    ]
+
+
+def radial_surface(strength: Floats, axis: Floats, scale: float, kind: str = "r2") -> Surface:
+    """Return the map that adds the displacements of a kind of `RADIAL`, with their strengths, to each position."""
+    order = max(i + j for term in RADIAL[kind] for part in term for i, j in part)
     row = {power: k for k, power in enumerate(powers(order))}
     coefficients = np.zeros((terms(order), 2))
     coefficients[0] = axis
     coefficients[row[1, 0], 0] = coefficients[row[0, 1], 1] = scale
-    for j, k in enumerate(strength, start=1):
-        for m in range(j + 1):
-            # (x^2 + y^2)^j, term by term.
-            share = scale * k * comb(j, m)
-            coefficients[row[2 * (j - m) + 1, 2 * m], 0] += share
-            coefficients[row[2 * (j - m), 2 * m + 1], 1] += share
+    for k, term in zip(strength, RADIAL[kind], strict=True):
+        for output, part in enumerate(term):
+            for power, factor in part.items():
+                coefficients[row[power], output] += scale * k * factor
     return Surface(order, coefficients, np.asarray(axis, dtype=float), scale)
 
 
-def fit_radial(here: Floats, there: Floats, root: Floats, axis: Floats, scale: float, count: int) -> Surface:
+def fit_radial(here: Floats, there: Floats, root: Floats, axis: Floats, scale: float, kind: str) -> Surface:
     """Fit a distortion along the radius from an axis, to be followed by a linear map.
 
     Parameters
@@ -230,11 +244,12 @@ def fit_radial(here: Floats, there: Floats, root: Floats, axis: Floats, scale: f
         Where the optical axis meets the plane of `here`.
     scale : float
         Length taken as one.
-    count : int
-        Powers: 1 for r^2, 2 for r^2 and r^4.
+    kind : str
+        One of `RADIAL`.
     """
     n = len(here)
-    basis = radial_terms(here, axis, scale, count)
+    basis = radial_terms(here, axis, scale, kind)
+    count = len(basis)
     plain = np.column_stack([np.ones(n), (here - axis) / scale])
     matrix = np.zeros((2 * n, 6 + count))
     matrix[:n, :3], matrix[n:, 3:6] = plain, plain
@@ -249,4 +264,4 @@ def fit_radial(here: Floats, there: Floats, root: Floats, axis: Floats, scale: f
         # In the plane of `here` the linear map has become one: what is left is radial.
         target = (back - here).T.ravel()[:, None]
         strength = least_squares(matrix * double, target * double)[6:, 0]
-    return radial_surface(strength, axis, scale)
+    return radial_surface(strength, axis, scale, kind)

@@ -26,7 +26,7 @@ _SIGNIFICANCE = 1e-5
 _SIGNIFICANCE_RADIAL = 1e-2
 #: A map whose error in a corner exceeds three times that of one star is not admitted.
 _MOST_LEVERAGE = 9.0
-_FEWEST_FOR_RADIAL = (8, 14)
+_FEWEST_FOR_RADIAL = {"r2": 8, "r2 r4": 14, "r2 axis": 16, "r2 r4 axis": 20}
 
 #: here (n, 2), there (n, 2), sigma (n,), star (n,): matched positions in px, their errors, and which star each is.
 Pairs = tuple[Floats, Floats, Floats, NDArray[np.intp]]
@@ -49,8 +49,8 @@ def choose_map(
     A map is admitted when there are two and a half pairs for each term of a polynomial and its error nowhere in the
     frame exceeds three times that of a single star. It replaces a simpler one when the leave-one-out residual falls
     (PRESS: residual / (1 - leverage)) and the F-test gives chance less than 1e-5 (catalogue errors and blends have
-    longer tails than that test supposes), 1e-2 for distortion along the radius: one or two parameters, found long
-    before a polynomial of twenty.
+    longer tails than that test supposes), 1e-2 for distortion along the radius: one to four parameters, found
+    long before a polynomial of twenty.
 
     Parameters
     ----------
@@ -82,11 +82,11 @@ def choose_map(
     centre = corners.mean(axis=0)
     scale = float(np.abs(corners - centre).max())
     points, target = (here[used] - centre) / scale, there[used]
-    trials: list[tuple[int, int]] = [(1, 0)]
+    trials: list[tuple[int, str]] = [(1, "")]
     if highest > 1:
-        trials += [(1, count) for count, fewest in enumerate(_FEWEST_FOR_RADIAL, start=1) if number >= fewest]
-    trials += [(order, 0) for order in fits if order > 1]
-    best, best_press, best_sum, best_size = (1, 0), np.inf, np.inf, 0
+        trials += [(1, kind) for kind, fewest in _FEWEST_FOR_RADIAL.items() if number >= fewest]
+    trials += [(order, "") for order in fits if order > 1]
+    best, best_press, best_sum, best_size = (1, ""), np.inf, np.inf, 0
     for trial in trials:
         matrix = _stacked(points, trial, _gradient(linear), here[used], axis, scale)
         press, total = _press(matrix, target, root, share)
@@ -100,7 +100,7 @@ def choose_map(
             if ratio <= 0 or f_distribution.sf(ratio, size - best_size, freedom) > limit:
                 continue
         best, best_press, best_sum, best_size = trial, press, total, size
-    if best[1] == 0:
+    if not best[1]:
         return Choice(best[0])
     return Choice(1, fit_radial(here[used], target, root, axis, scale, best[1]))
 
@@ -111,15 +111,16 @@ def _gradient(linear: Fit) -> Floats:
 
 
 def _stacked(
-    points: Floats, trial: tuple[int, int], gradient: Floats, here: Floats, axis: Floats, scale: float
+    points: Floats, trial: tuple[int, str], gradient: Floats, here: Floats, axis: Floats, scale: float
 ) -> Floats:
     """Return the design of both coordinates, one below the other: polynomial terms, and radial ones in common."""
-    order, count = trial
+    order, kind = trial
+    bends = radial_terms(here, axis, scale, kind) if kind else []
     block = design(points, order)
     n, m = block.shape
-    matrix = np.zeros((2 * n, 2 * m + count))
+    matrix = np.zeros((2 * n, 2 * m + len(bends)))
     matrix[:n, :m], matrix[n:, m : 2 * m] = block, block
-    for k, term in enumerate(radial_terms(here, axis, scale, count)):
+    for k, term in enumerate(bends):
         matrix[:, 2 * m + k] = (term @ gradient.T).T.ravel()
     return matrix
 

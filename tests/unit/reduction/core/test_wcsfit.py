@@ -133,17 +133,24 @@ def test_noise_alone_asks_for_no_distortion():
     assert set(orders) == {1}
 
 
+def without_linear(wrong, corners):
+    linear = np.column_stack([np.ones(len(corners)), corners])
+    return wrong - linear @ np.linalg.lstsq(linear, wrong, rcond=None)[0]
+
+
 def test_a_little_distortion_along_the_radius_is_found_by_few_stars_and_one_across_it_by_more():
     rng = np.random.default_rng(8)
     corners, axis = frame_points((1000, 1000)), np.array([480.0, 530.0])
     here = rng.uniform(0, 1000, (30, 2))
     bent = radial_surface(np.array([1.5e-3]), axis, 500.0)
+    shifted = radial_surface(np.array([2e-2]), axis + 60, 500.0)
+    many = rng.uniform(0, 1000, (60, 2))
+    choice = choose_map(many, shifted(many) + rng.normal(0, 0.05, (60, 2)), np.full(60, 0.05), corners, axis)
+    assert choice.bend is not None
+    assert np.abs(without_linear(choice.bend(corners) - shifted(corners), corners)).max() < 0.2
     choice = choose_map(here, bent(here) + rng.normal(0, 0.05, (30, 2)), np.full(30, 0.05), corners, axis)
     assert choice.bend is not None
-    wrong = choice.bend(corners) - bent(corners)
-    linear = np.column_stack([np.ones(25), corners])
-    wrong -= linear @ np.linalg.lstsq(linear, wrong, rcond=None)[0]
-    assert np.abs(wrong).max() < 0.12
+    assert np.abs(without_linear(choice.bend(corners) - bent(corners), corners)).max() < 0.12
     here = rng.uniform(0, 1000, (80, 2))
     u = (here - 500) / 500
     sheared = here + 1.5 * np.column_stack([u[:, 1] ** 2, u[:, 0] * u[:, 1]])
