@@ -101,7 +101,8 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path_factory, noise, start)
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        (b" 'it''s'  / quoted", "it's"), (b" T / yes", True), (b" -12 / n", -12), (b" 1.5D3", 1500.0), (b" .5E-1 ", 0.05),
+        (b" 'it''s'  / quoted", "it's"), (b" T / yes", True), (b" -12 / n", -12), (b" 1.5D3", 1500.0),
+        (b" .5E-1 ", 0.05),
         (b" / nothing", ""), (b" 2013-07 /", Unparsable("2013-07")), (b" 6,4E-05 / s", Unparsable("6,4E-05")),
         (b" 'open", Unparsable("'open")),
     ],

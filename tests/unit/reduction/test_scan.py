@@ -54,8 +54,8 @@ def test_a_frame_of_another_instrument_is_flagged(tmp_path):
 
 
 def test_split_cameras_give_two_rows_and_siblings(tmp_path):
-    _write(tmp_path / "20130716T031010C3o.fits", (2048, 2048), INSTRUME="RATIR", SOFTGAIN=2, EXPTIME=5.0, STRRQAP="YHcenter",
-           SDATE="2013-07-16T03:10:10")  # fmt: skip
+    _write(tmp_path / "20130716T031010C3o.fits", (2048, 2048), INSTRUME="RATIR", SOFTGAIN=2, EXPTIME=5.0,
+           STRRQAP="YHcenter", SDATE="2013-07-16T03:10:10")  # fmt: skip
     table = scan(tmp_path, registry.get("ratir"))
     assert [(row.frame_id[-2:], row.target_half) for row in table] == [("_H", True), ("_J", False)]
     assert table.siblings(table.rows[0]) == table.rows

@@ -1,5 +1,6 @@
 """Selection files and sessions: read, written, damaged, dangerous."""
 
+import contextlib
 import json
 import pickle
 
@@ -46,10 +47,8 @@ def test_pickles_of_anything_else_are_refused(tmp_path, content):
 def test_damaged_pickles_only_raise_usage_errors(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("p") / "x.p"
     path.write_bytes(data)
-    try:
+    with contextlib.suppress(UsageError):
         load_selection(path)
-    except UsageError:
-        pass
 
 
 def test_python_2_pickles_are_read(tmp_path):

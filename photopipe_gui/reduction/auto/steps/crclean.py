@@ -28,7 +28,7 @@ class CrcleanParams:
     )
     sigfrac: float = option(0.3, "Limit for the neighbours of a hit, as a fraction of sigclip", low=0.05, high=1)
     objlim: float = option(
-        0.0, "Least contrast of a hit against the fine structure of the image; 0: by the FWHM of the stars", low=0, high=50
+        0.0, "Least contrast of a hit against the image's fine structure; 0: by the FWHM of the stars", low=0, high=50
     )
     niter: int = option(2, "Iterations at most", low=1, high=10)
     fsmode: str = option(
