@@ -176,37 +176,39 @@ def table_of_times(n, size):
         for method, run in methods().items():
             timed(f"  {method}", run, frames[0][1], frames[0][2], target)
         print(f"{n} frames of {size} x {size}")
-        timed("  our kernels in memory, one core", in_memory, frames, target)
-        for workers in (1, 2):
-            timed(f"  our stack from files to files, {workers} worker(s)", whole_step, folder, frames, workers)
+        for kernel in ("spline3", "spline5"):
+            timed(f"  our kernels in memory, one core, {kernel}", in_memory, frames, target, kernel)
+            for workers in (1, 2):
+                timed(f"  our stack from files to files, {workers} worker(s)",
+                      whole_step, folder, frames, workers, kernel)
         swarp(folder, [path for path, _, _ in frames])
 
 
-def in_memory(frames, target):
+def in_memory(frames, target, kernel=resample.DEFAULT_KERNEL):
     """Resample and combine without files."""
     sources, layers = [], []
     for _, image, wcs in frames:
         pixels = pixelmap.pixel_map(target, wcs, image.shape)
-        placed = resample.resample(image, np.zeros(image.shape, np.uint8), pixels)
+        placed = resample.resample(image, np.zeros(image.shape, np.uint8), pixels, kernel=kernel)
         sources.append(coadd.InMemory(placed))
         noise = coadd.sky_noise(image, np.ones(image.shape, bool))
         layers.append(Layer(noise, float(placed.variance.mean()), fwhm=3.0))
     return coadd.combine(sources, layers, target.shape, Rejection())
 
 
-def whole_step(folder, frames, workers):
+def whole_step(folder, frames, workers, kernel=resample.DEFAULT_KERNEL):
     """Run the stack's own jobs from files to files, without the measurement of the coadd."""
     from concurrent.futures import ProcessPoolExecutor
 
     from photopipe_gui.reduction.auto.steps import stack_jobs
 
-    scratch = folder / f"scratch{workers}"
+    scratch = folder / f"scratch{workers}{kernel}"
     scratch.mkdir()
     target = grid.output_grid([(wcs, image.shape) for _, image, wcs in frames])
     with ProcessPoolExecutor(workers) as pool:
-        facts = [stack_jobs.Facts(path, fits.getheader(path).tostring(), image.shape, 1.0, True, 0, "")
+        facts = [stack_jobs.Facts(path, fits.getheader(path).tostring(), image.shape, 1.0, True, 0, "", 4.0)
                  for path, image, _ in frames]
-        jobs = [stack_jobs.PlaceJob(f, target, scratch, resample.DEFAULT_KERNEL) for f in facts]
+        jobs = [stack_jobs.PlaceJob(f, target, scratch, kernel) for f in facts]
         placed = tuple(pool.map(stack_jobs.place, jobs))
         planes = stack_jobs.Planes(*(scratch / p for p in ("v", "w", "c", "m")), target.shape)
         planes.create()

@@ -15,7 +15,7 @@ from ....errors import FrameError
 from ....instruments.header import safe_name
 from ...core.coadd import rows_within
 from ...core.reject import Rejection
-from ...core.resample import DEFAULT_KERNEL, KERNELS
+from ...core.resample import DEFAULT_KERNEL, KERNELS, kernel_for
 from ...params import option
 from ..tasks import Context, Failure, FrameTask, GroupResult, GroupTask, StepResult
 from .coadd_finish import Finished, FinishJob, finish
@@ -31,7 +31,8 @@ _ALWAYS_ALLOWED = 25_000_000  # px of a coadd, however little of it the frames c
 class StackParams:
     """Options of stack."""
 
-    kernel: str = option(DEFAULT_KERNEL, "Interpolating kernel", choices=KERNELS)
+    kernel: str = option("auto", "Interpolating kernel; auto: spline3 for well-sampled stars, else spline5",
+                         choices=("auto", *KERNELS))
     reject: bool = option(True, "Leave out values that do not fit the other frames: cosmic rays, trails")
     limit: float = option(4.0, "Values further off than this are left out", unit="sigma", low=2.0, high=50.0)
     clip: float = option(1.0, "Stars further off the coadd's zero point are left out", unit="robust scatters",
@@ -106,6 +107,8 @@ def _stack(
         results.update({task.frame: _as_error(layout, task.source) for task in part.tasks})
         return None
     part = _inside(part, layout, results)
+    if params.kernel == "auto":
+        params = replace(params, kernel=_kernel(part.facts))
     jobs = [PlaceJob(facts, layout.grid, scratch, params.kernel) for facts in part.facts]
     answers = context.map(place, jobs, f"stack {group.key}: resample")
     placed: list[tuple[FrameTask, Facts, Placed]] = []
@@ -130,6 +133,12 @@ def _stack(
         note = "" if facts.scale_known else "no flux scale: taken as 1"
         results[task.frame] = StepResult(measured, finished.product, reason=note)
     return finished
+
+
+def _kernel(frames: Sequence[Facts]) -> str:
+    """Return the kernel that suits the sharpest frame, one for all."""
+    widths = [facts.fwhm for facts in frames]
+    return kernel_for(min(widths)) if all(np.isfinite(widths)) else DEFAULT_KERNEL
 
 
 def _inside(part: _Part, layout: Layout, results: dict[str, StepResult | FrameError]) -> _Part:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.io.fits import Header
 from numpy.typing import NDArray
 
 from ....errors import FrameError
@@ -36,6 +37,7 @@ class Facts:
     scale_known: bool
     group: int
     date: str
+    fwhm: float
 
 
 @dataclass(frozen=True)
@@ -157,14 +159,17 @@ def look(source: Path) -> Facts:
     if not scale > 0:
         raise FrameError(source, f"its flux scale is {scale}", "Run the zpoint step again.")
     return Facts(source, header.tostring(), read_layout(source).shape, scale, "NEWFLXSC" in header,
-                 int(number(header, "ASTRGRP", 0.0)), str(header.get("DATE-OBS", "")))
+                 int(number(header, "ASTRGRP", 0.0)), str(header.get("DATE-OBS", "")), seeing_of(header))
+
+
+def seeing_of(header: Header) -> float:
+    """Return the FWHM of a frame's stars, px; NaN when it was not measured."""
+    return number(header, "SEEPIX", number(header, "SEEFWHM"))
 
 
 def lay_grid(job: GridJob) -> Layout:
     """Return the grid that holds the frames; where that would be too large, the largest group of them that touch."""
-    from astropy.io import fits
-
-    frames = [(frame_wcs(fits.Header.fromstring(f.header), f.source), f.shape) for f in job.frames]
+    frames = [(frame_wcs(Header.fromstring(f.header), f.source), f.shape) for f in job.frames]
     grid = output_grid(frames)
     inside = tuple(range(len(frames)))
     if grid.shape[0] * grid.shape[1] > job.largest:
@@ -208,9 +213,8 @@ def place(job: PlaceJob) -> Placed:
     placed.image.tofile(image)
     placed.flags.tofile(marks)
     placed.variance.tofile(variance)
-    fwhm = number(frame.header, "SEEPIX", number(frame.header, "SEEFWHM"))
     layer = Layer(noise * facts.scale, float(placed.variance.mean()) if placed.variance.size else 1.0,
-                  number(frame.header, "GAIN") / facts.scale, fwhm)
+                  number(frame.header, "GAIN") / facts.scale, facts.fwhm)
     rows, columns = placed.image.shape
     return Placed(image, marks, variance, placed.x0, placed.y0, (rows, columns), layer)
 

@@ -14,6 +14,7 @@ from photopipe_gui.errors import FrameError
 from photopipe_gui.reduction.auto.steps import stack, zpoint
 from photopipe_gui.reduction.auto.steps.coadd_header import coadd_name, median_time
 from photopipe_gui.reduction.catalogs.config import CatalogConfig
+from photopipe_gui.reduction.core.resample import kernel_for
 
 ZERO_POINTS = (27.0, 26.7, 27.1, 27.0, 26.9)
 SEEING = (2.7, 3.1, 3.6, 3.0, 3.0)
@@ -185,3 +186,8 @@ def test_names_of_coadds():
     time = median_time(["2021-05-05T03:52:44.220", "2021-05-05T03:52:46.220", "nonsense"])
     assert coadd_name("GRB180618A", time, "SDSS-Z") == "coaddGRB180618A_20210505T035245220_SDSS-Z.fits"
     assert "/" not in coadd_name("../up/there", None, "i")
+
+
+def test_the_kernel_follows_the_sharpest_frame(field):
+    assert fits.getheader(field[2].product)["RESAMPLE"] == "spline5"
+    assert kernel_for(4.0) == "spline3" and kernel_for(3.0) == kernel_for(float("nan")) == "spline5"
