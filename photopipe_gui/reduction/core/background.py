@@ -156,8 +156,7 @@ def _even_size(length: int, size: int) -> int:
 def _centres(count: int, size: int, length: int) -> NDArray[np.float64]:
     """Return the middle of each cell, zero-based pixels; the last may be cut by the image's edge."""
     starts = np.arange(count) * size
-    middles: NDArray[np.float64] = 0.5 * (starts + np.minimum(starts + size, length) - 1.0)
-    return middles
+    return np.asarray(0.5 * (starts + np.minimum(starts + size, length) - 1.0), dtype=np.float64)
 
 
 def _row_medians(cells: FloatImage) -> tuple[FloatImage, NDArray[np.intp]]:

@@ -192,9 +192,20 @@ def _lacosmic(
 
     width = fwhm if math.isfinite(fwhm) else 2.5
     hits, repaired = detect_cosmics(
-        image + np.float32(noise.sky), inmask=bad, sigclip=sigclip, sigfrac=settings.sigfrac,
-        objlim=settings.objlim or objlim_for(fwhm), gain=noise.gain, readnoise=noise.read_noise, satlevel=np.inf, niter=settings.iterations, sepmed=True,
-        cleantype="meanmask", fsmode=settings.fine_structure, psffwhm=width, psfsize=2 * int(1.5 * width) + 3,
+        image + np.float32(noise.sky),
+        inmask=bad,
+        sigclip=sigclip,
+        sigfrac=settings.sigfrac,
+        objlim=settings.objlim or objlim_for(fwhm),
+        gain=noise.gain,
+        readnoise=noise.read_noise,
+        satlevel=np.inf,
+        niter=settings.iterations,
+        sepmed=True,
+        cleantype="meanmask",
+        fsmode=settings.fine_structure,
+        psffwhm=width,
+        psfsize=2 * int(1.5 * width) + 3,
     )
     return np.asarray(hits, dtype=np.bool_) & ~bad, np.asarray(repaired - np.float32(noise.sky), dtype=np.float32)
 

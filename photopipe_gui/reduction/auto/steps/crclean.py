@@ -32,7 +32,9 @@ class CrcleanParams:
     )
     niter: int = option(2, "Iterations at most", low=1, high=10)
     fsmode: str = option(
-        "median", "Fine structure by median or by convolution with a Gaussian", choices=("median", "convolve"),
+        "median",
+        "Fine structure by median or by convolution with a Gaussian",
+        choices=("median", "convolve"),
         advanced=True,
     )
     readnoise: float = option(

@@ -16,9 +16,26 @@ RUN = prepare.PrepareParams()
 
 def _header(**more):
     header = fits.Header()
-    header.update({"EXPTIME": 30.0, "SATURATE": 16383.0, "WAVELENG": "OPT", "TARGNAME": "M13", "FILTER": "i",
-                   "CAMERA": 1, "CTYPE1": "RA---TPV", "PV1_1": 1.0, "PV2_17": -19.6, "RAWFILE": "x.fits",
-                   "TGTHALF": True, "PPDIGEST": "old", "FOCUS": 12.5, "COMMENT": "from the telescope", "RDNOISE": 9.0, **more})
+    header.update(
+        {
+            "EXPTIME": 30.0,
+            "SATURATE": 16383.0,
+            "WAVELENG": "OPT",
+            "TARGNAME": "M13",
+            "FILTER": "i",
+            "CAMERA": 1,
+            "CTYPE1": "RA---TPV",
+            "PV1_1": 1.0,
+            "PV2_17": -19.6,
+            "RAWFILE": "x.fits",
+            "TGTHALF": True,
+            "PPDIGEST": "old",
+            "FOCUS": 12.5,
+            "COMMENT": "from the telescope",
+            "RDNOISE": 9.0,
+            **more,
+        }
+    )
     return header
 
 
