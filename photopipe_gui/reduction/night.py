@@ -189,8 +189,10 @@ def open_for_work(folder: Path | str, instrument: str, cameras: Iterable[int] | 
         reporter.message(problem, "warning")
     numbers = camera_numbers(model, cameras if cameras is not None else (session.cameras or None))
     table = open_night(folder, model, reporter)
-    if not len(table):
-        raise NightError(f"{folder} holds no raw frames of {model.title}. Check the path and the instrument.")
+    if all("not a frame of" in row.problem for row in table):
+        other = registry.detect(folder)
+        hint = f" The headers say {other.title}: ask for {other.name}." if other not in (None, model) else ""
+        raise NightError(f"{folder} holds no raw frames of {model.title}. Check the path and the instrument.{hint}")
     mine = table.where(cameras=numbers)
     if cameras is None:
         numbers = tuple(number for number in numbers if len(mine.where(cameras=[number]))) or numbers
@@ -361,7 +363,7 @@ def reduce_night(
         else:
             reporter.message("The choice of frames and the masters of the last run are used.")
         with result.timed("reduce"):
-            planned = plan(Workspace.of_night(night.folder), replace(options.run))
+            planned = plan(Workspace.of_night(night.folder), options.run)
             result.report = run(planned, workers, reporter)
         result.lost += result.report.lost_sentences()
     finally:

@@ -143,6 +143,11 @@ def test_folders_that_are_no_night_are_refused_in_words(tmp_path) -> None:
             whole.reduce_night(folder, "", whole.NightOptions(), SilentReporter(), SerialExecutor())
 
 
+def test_frames_of_another_instrument_are_told(small, reduced) -> None:
+    with pytest.raises(NightError, match=r"no raw frames of RATIR.*The headers say LMI: ask for lmi"):
+        whole.reduce_night(small.night, "ratir", whole.NightOptions(), SilentReporter(), SerialExecutor())
+
+
 def test_a_damaged_selection_is_no_reason_to_stop(tmp_path) -> None:
     (tmp_path / "bias_20200101T000000.json").write_text("{not json")
     new = whole.save_if_changed({"C0": ["/a.fits"]}, tmp_path, "bias")
