@@ -35,6 +35,7 @@ _ISOLATED_LIMIT = 0.02  # the same out to the sky ring, for the curve of growth
 _ENOUGH = 8  # stars for the curve of growth, below which the choice is less strict
 _FEWEST_SKY = 150  # px of the sky ring that must be free of other stars
 _CROWDING = 0.02  # mag, error of total magnitudes where stars cover the whole image, from neighbours not told apart
+_PROFILE_DOUBT = 0.002  # mag, error of total magnitudes in the best of cases
 _FLAT_SKY = 0.15  # of the noise of a pixel, by which the local sky may be off the frame's
 _MOST_FILLED = 0.05  # of the pixels within 5 FWHM of a star of the curve of growth
 _GROWTH_STARS = 60
@@ -223,4 +224,4 @@ def _growth(
     growth = measure_growth(clean, x[isolated], y[isolated], fwhm=fwhm, noise=noise, gain=gain, around=sky,
                             discs=(discs.count, discs.reach[chosen[isolated]]))
     crowding = _CROWDING * float(np.mean(discs.count > 0))
-    return replace(growth, error=float(np.hypot(growth.error, crowding)))
+    return replace(growth, error=float(np.sqrt(growth.error**2 + crowding**2 + _PROFILE_DOUBT**2)))
