@@ -13,7 +13,7 @@ from .objects import median_of_nine
 from .starguard import GUARD_BELOW, star_regions
 
 _LEAST_NOISE = 0.5
-_OBJLIM = ((2.4, 5.0), (2.8, 2.5), (5.0, 2.0))
+_OBJLIM = ((2.4, 3.0), (2.8, 2.5), (5.0, 2.0))
 
 
 @dataclass(frozen=True)

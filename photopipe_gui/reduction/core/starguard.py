@@ -11,19 +11,23 @@ from .background import BoolImage, FloatImage
 #: FWHM in px below which L.A.Cosmic alone touches the cores of stars.
 GUARD_BELOW = 5.0
 _HALF = 3
+_CLIMB = 4
 _PIXEL_FWHM = 0.68
 _STEPS = np.linspace(-0.6, 0.6, 7)
 _LIKE_A_STAR = 0.94
-_WIDTHS = (0.9, 1.15)
+_WIDTHS = (0.93, 1.1)
+_SPOTS = (0.3, 0.7, 1.0)
+
+Floats = NDArray[np.float64]
 
 
 def star_regions(image: FloatImage, flagged: BoolImage, fwhm: float, noise: float = 0.0) -> BoolImage:
     """Return the flagged pixels that belong to stars.
 
-    Each connected group of flagged pixels is looked at about its brightest pixel, and compared with round profiles of
-    the frame's FWHM centred anywhere in that pixel. A group is a star when the best of them matches: the cosine of
-    the angle between both, as vectors of pixels, exceeds 0.94. A hit of one pixel reaches 0.8 at a FWHM of 1.5 px and
-    less at larger ones, a track less still.
+    From each flagged pixel one goes up to the maximum it lies on. The image around that is compared with round profiles
+    of the frame's FWHM centred anywhere in that pixel, and with the sharper spots that charge makes when it
+    diffuses by up to 0.4 px. It is a star when it is more like the one than like the other, and like it at all: the
+    cosine of the angle between image and profile, as vectors of pixels, exceeds 0.94. Tracks are like neither.
 
     Parameters
     ----------
@@ -36,45 +40,56 @@ def star_regions(image: FloatImage, flagged: BoolImage, fwhm: float, noise: floa
     noise : float
         Of the sky in one pixel, in the image's unit: what it adds to the length of a faint star's vector is taken off.
     """
-    from scipy.ndimage import label, maximum_position
-
     spared = np.zeros(flagged.shape, np.bool_)
-    groups, count = label(flagged, structure=np.ones((3, 3)))
-    if not count:
+    if not flagged.any():
         return spared
-    peaks = np.array(maximum_position(image, groups, np.arange(1, count + 1)), dtype=np.intp).reshape(-1, 2)
-    inside = np.all((peaks >= _HALF) & (peaks < np.array(flagged.shape) - _HALF), axis=1)
-    likeness = np.zeros(count)
-    likeness[inside] = _likeness(image, peaks[inside], fwhm, noise)
-    stars = np.concatenate([[False], likeness > _LIKE_A_STAR])
-    spared = stars[groups]
-    return np.asarray(spared, dtype=np.bool_)
+    wide = np.pad(image, _HALF, mode="reflect")
+    rows, columns = np.nonzero(flagged)
+    peaks, members = np.unique(_summits(wide, rows, columns), axis=0, return_inverse=True)
+    stars = _is_star(wide, peaks[:, 0], peaks[:, 1], fwhm, noise)
+    spared[rows, columns] = stars[members.reshape(-1)]
+    return spared
 
 
-def _likeness(image: FloatImage, peaks: NDArray[np.intp], fwhm: float, noise: float) -> NDArray[np.float64]:
-    """Return for each peak the best cosine with a star's profile."""
-    offset = np.arange(-_HALF, _HALF + 1)
-    stamps = image[peaks[:, 0, None, None] + offset[:, None], peaks[:, 1, None, None] + offset].astype(np.float64)
-    ring = np.ones((2 * _HALF + 1, 2 * _HALF + 1), np.bool_)
+def _summits(wide: FloatImage, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return where one comes to from each pixel by going up to the brightest of the nine, a few times."""
+    ny, nx = wide.shape[0] - 2 * _HALF, wide.shape[1] - 2 * _HALF
+    y, x = rows.copy(), columns.copy()
+    around = np.arange(-1, 2)
+    for _ in range(_CLIMB):
+        nine = wide[y[:, None, None] + _HALF + around[:, None], x[:, None, None] + _HALF + around]
+        best = nine.reshape(len(y), -1).argmax(axis=1)
+        y, x = np.clip(y + best // 3 - 1, 0, ny - 1), np.clip(x + best % 3 - 1, 0, nx - 1)
+    return np.stack([y, x], axis=1)
+
+
+def _is_star(
+    wide: FloatImage, rows: NDArray[np.intp], columns: NDArray[np.intp], fwhm: float, noise: float
+) -> BoolImage:
+    """Return for each maximum whether it is more like a star than like a spot, and like a star at all."""
+    offset = np.arange(2 * _HALF + 1)
+    stamps = wide[rows[:, None, None] + offset[:, None], columns[:, None, None] + offset].astype(np.float64)
+    ring = np.ones(stamps.shape[1:], np.bool_)
     ring[1:-1, 1:-1] = False
     stamps -= np.median(stamps[:, ring], axis=1)[:, None, None]
-    profiles = np.stack([_profile(x, y, fwhm * w) for x in _STEPS for y in _STEPS for w in _WIDTHS])
-    use = slice(1, -1)
-    vectors = stamps[:, use, use].reshape(len(stamps), -1)
-    templates = profiles[:, use, use].reshape(len(profiles), -1)
-    templates /= np.linalg.norm(templates, axis=1)[:, None]
+    vectors = stamps[:, 1:-1, 1:-1].reshape(len(stamps), -1)
     square = (vectors**2).sum(axis=1)
-    square = np.maximum(square - noise**2 * vectors.shape[1], 0.5 * square)
-    best: NDArray[np.float64] = (vectors @ templates.T).max(axis=1) / np.maximum(np.sqrt(square), 1e-12)
-    return best
-
-
-def _profile(x: float, y: float, fwhm: float) -> NDArray[np.float64]:
-    """Return a Gaussian of unit flux, integrated over the pixels of a stamp."""
+    length = np.sqrt(np.maximum(square - noise**2 * vectors.shape[1], 0.5 * square))
     # The width measured on pixels contains their own, which the integration adds again.
-    own = max(fwhm**2 - _PIXEL_FWHM**2, 0.6**2) ** 0.5
-    width = own / np.sqrt(8 * np.log(2)) * np.sqrt(2)
-    edges = np.arange(-_HALF, _HALF + 2) - 0.5
-    column = np.diff(erf((edges - x) / width)) / 2
-    row = np.diff(erf((edges - y) / width)) / 2
-    return np.asarray(row[:, None] * column[None, :])
+    own = max(fwhm**2 - _PIXEL_FWHM**2, 0.8**2) ** 0.5
+    star = (vectors @ _profiles([own * width for width in _WIDTHS]).T).max(axis=1)
+    spot = (vectors @ _profiles([min(width, 0.75 * own) for width in _SPOTS]).T).max(axis=1)
+    return np.asarray((star > spot) & (star > _LIKE_A_STAR * np.maximum(length, 1e-12)))
+
+
+def _profiles(widths: list[float]) -> Floats:
+    """Return Gaussians of these FWHM integrated over the pixels of a stamp, centred anywhere, as unit vectors."""
+    reach = _HALF - 1
+    edges = np.arange(-reach, reach + 2) - 0.5
+    out = []
+    for width in widths:
+        root = width / np.sqrt(8 * np.log(2)) * np.sqrt(2)
+        lines = [np.diff(erf((edges - centre) / root)) for centre in _STEPS]
+        out += [np.outer(row, column).ravel() for row in lines for column in lines]
+    profiles = np.stack(out)
+    return np.asarray(profiles / np.linalg.norm(profiles, axis=1)[:, None])
