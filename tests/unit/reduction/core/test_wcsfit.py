@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from photopipe_gui.reduction.core.distortion import fit_surface, radial_surface
 from photopipe_gui.reduction.core.distortionchoice import choose_map, common_distortion
 from photopipe_gui.reduction.core.skyplane import frame_points, from_plane, has_distortion, to_plane, wcs_from_grid
 from photopipe_gui.reduction.core.wcsfit import Limits, Refusal, Solution, solve
+
+#: Fields a condition in the longer tests; PHOTOPIPE_TRIALS=200 makes them a proof, this many a check.
+TRIALS = int(os.environ.get("PHOTOPIPE_TRIALS", "15"))
 
 FIELDS = {
     "eight stars": Conditions(stars=8),
@@ -30,7 +34,7 @@ def test_every_field_solves_to_the_noise(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_field_of_many_solves_to_the_noise(name):
-    check(FIELDS[name], range(100, 300 if "hundred" not in name else 140))
+    check(FIELDS[name], range(100, 100 + TRIALS))
 
 
 def check(conditions, seeds):
@@ -54,9 +58,9 @@ def test_a_catalogue_of_another_place_is_refused(stars):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("stars", "trials"), [(8, 300), (30, 150), (200, 50)])
-def test_five_hundred_catalogues_of_another_place_are_refused(stars, trials):
-    for seed in range(trials):
+@pytest.mark.parametrize(("stars", "share"), [(8, 1.0), (30, 0.5), (200, 0.2)])
+def test_many_catalogues_of_another_place_are_refused(stars, share):
+    for seed in range(int(share * TRIALS)):
         c = Conditions(stars=stars, elsewhere=True, limits=Limits(wide=stars < 10))
         assert isinstance(trial(seed, c).answer, Refusal)
 
@@ -106,8 +110,9 @@ def test_distortion_that_the_guess_does_not_know_is_found():
     u, v = (x - 750) / 750, (y - 750) / 750
     ra, dec = true.all_pix2world(x + 6 * u * (u**2 + v**2), y + 6 * v * (u**2 + v**2), 0)
     measured = rng.normal(0, 0.05, (2, 150))
-    answer = solve(x + measured[0], y + measured[1], rng.random(150), ra, dec, None, true, shape,
-                   sigma=np.full(150, 0.05))
+    answer = solve(
+        x + measured[0], y + measured[1], rng.random(150), ra, dec, None, true, shape, sigma=np.full(150, 0.05)
+    )
     assert answer.order == 3
     assert answer.wcs.sip is not None
     gx, gy = frame_points(shape, 7).T
@@ -168,8 +173,9 @@ def test_distortion_common_to_frames_that_have_too_few_stars_each():
         bent = here + 4 * u * (u**2).sum(axis=1, keepdims=True)
         turn = 0.02 * k
         matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-        frames.append((here, bent @ matrix.T + 30 * k + rng.normal(0, 0.05, (12, 2)), np.full(12, 0.05),
-                       np.arange(12) + 12 * k))
+        frames.append(
+            (here, bent @ matrix.T + 30 * k + rng.normal(0, 0.05, (12, 2)), np.full(12, 0.05), np.arange(12) + 12 * k)
+        )
     surface = common_distortion(frames, corners, np.array([500.0, 500.0]))
     assert surface is not None
     assert surface.order == 3
@@ -238,8 +244,17 @@ def test_a_real_frame_comes_back_to_its_own_wcs(spoil, catalogue, typical):
         header, picture = hdus[1].header.copy(), hdus[1].data.astype(np.float32)
     sources = detect(picture, max_sources=500)
     ra, dec, mag = np.loadtxt(DATA / f"{catalogue}.cat", usecols=(0, 1, 2)).T
-    answer = solve(sources.x, sources.y, sources.flux, ra, dec, mag, spoiled(header, *spoil), picture.shape,
-                   sigma=sources.centroid_sigma())
+    answer = solve(
+        sources.x,
+        sources.y,
+        sources.flux,
+        ra,
+        dec,
+        mag,
+        spoiled(header, *spoil),
+        picture.shape,
+        sigma=sources.centroid_sigma(),
+    )
     assert isinstance(answer, Solution)
     assert answer.n_matched > 90
     assert answer.flipped == spoil[3]
