@@ -14,6 +14,7 @@ from ..executor import Executor, Failure
 from ..outcome import Outcome, Status
 from ..progress import Progress, Reporter, check_cancelled
 from . import resume
+from .bands import write_band_tables
 from .plan import PlannedFrame, RunPlan
 from .registry import STEPS, StepSpec
 from .report import BROKEN, FINISHED, STOPPED, RunReport, load_report, merge_earlier, now
@@ -69,6 +70,7 @@ def run(plan: RunPlan, executor: Executor, reporter: Reporter) -> RunReport:
         state = RunState(plan, report, context, earlier)
         try:
             _all_steps(state)
+            _tables_of_bands(state)
             report.state = FINISHED
             report.fingerprint = fingerprint if not report.lost else ""
             if plan.params.rmifiles and _complete(plan, report):
@@ -94,6 +96,16 @@ def _as_before(earlier: RunReport, reporter: Reporter) -> RunReport:
         reporter.result(outcome)
     reporter.message("Everything is up to date: same frames, masters and options as in the last run.", "info")
     return earlier
+
+
+def _tables_of_bands(state: RunState) -> None:
+    """Write the table of all bands of each target; trouble with it is said, and costs no coadd."""
+    if not state.report.coadds:
+        return
+    (answer,) = state.context.map(write_band_tables, [[Path(name) for name in state.report.coadds]], "tables of bands")
+    if isinstance(answer, Failure):
+        _log.error("The tables of bands cannot be written:\n%s", answer.trace)
+        state.context.reporter.message(f"The tables of bands cannot be written: {answer.error}", "warning")
 
 
 def _complete(plan: RunPlan, report: RunReport) -> bool:
