@@ -11,7 +11,7 @@ from .objects import block_means
 
 _CELL = 64
 _BLOCK = 4
-_STRONG = 20.0
+_STRONG = 5.0
 _SURE = 4.0
 
 
@@ -67,8 +67,8 @@ def fringe_factor(residual: FloatImage, fine: FloatImage, hidden: BoolImage, noi
     Notes
     -----
     A regression over blocks of 4 px. A frame has 1/n of its own noise in a sky frame that it is part of, which would
-    make the factor too large; the expected part of that is taken off, and where the structure's variance is not many
-    times larger than that the factor is left at 0: then it is too weak to matter.
+    make the factor too large; the expected part of that is taken off, and where the structure's variance is not some
+    times larger than that, or the factor smaller than half of it, it is left at 0: then it does not matter.
     """
     good = ~hidden & np.isfinite(residual) & np.isfinite(fine)
     left, share = block_means(residual, good, _BLOCK)
@@ -87,4 +87,5 @@ def fringe_factor(residual: FloatImage, fine: FloatImage, hidden: BoolImage, noi
         return 0.0
     factor = (float(np.mean(left * pattern)) - own) / variance
     error = spread / math.sqrt(variance * len(left))
-    return factor if abs(factor) > _SURE * error else 0.0
+    doubt = 0.5 * own / variance
+    return factor if abs(factor) > max(_SURE * error, doubt) else 0.0
