@@ -6,6 +6,7 @@ import datetime
 import io
 import json
 import pickle
+import pickletools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,25 @@ class _PlainUnpickler(pickle.Unpickler):
         raise UsageError("it refers to objects outside itself")
 
 
+#: What a pickle of dictionaries, lists and text is written with; others are not even tried.
+_PLAIN_OPCODES = {
+    "PROTO", "FRAME", "STOP", "MARK", "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS", "EMPTY_LIST", "LIST", "APPEND",
+    "APPENDS", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "STRING", "SHORT_BINSTRING", "BINSTRING",
+    "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET",
+    "LONG_BINGET", "MEMOIZE",
+}  # fmt: skip
+
+
+def _unpickle(data: bytes) -> object:
+    """Return the content of a pickle of plain containers; damaged ones raise whatever their reading raises."""
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name not in _PLAIN_OPCODES:
+            raise UsageError(f"it holds something else than dictionaries, lists and text ({opcode.name})")
+        if opcode.name.endswith("PUT") and isinstance(argument, int) and argument > len(data):
+            raise UsageError("it numbers more objects than it can hold")
+    return _PlainUnpickler(io.BytesIO(data), encoding="latin-1").load()
+
+
 def _plain_lists(content: object, path: Path) -> FrameLists:
     """Check that a selection is a dictionary of lists of text."""
     if not isinstance(content, dict):
@@ -83,7 +103,7 @@ def load_selection(path: Path | str) -> FrameLists:
     try:
         if path.suffix == ".json":
             return _plain_lists(json.loads(data.decode("utf-8")), path)
-        return _plain_lists(_PlainUnpickler(io.BytesIO(data), encoding="latin-1").load(), path)
+        return _plain_lists(_unpickle(data), path)
     except UsageError as error:
         text = str(error)
         message = text if text.startswith(path.name) else f"The selection {path.name} is refused: {text}."

@@ -51,6 +51,20 @@ def test_damaged_pickles_only_raise_usage_errors(tmp_path_factory, data):
         load_selection(path)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x05\x96\xff\x00\x00\x00\x00\x00\x00\x00.",  # a byte array longer than the file
+        b"}r\xff\xff\xff\x7f.",  # a memo of two thousand million entries
+    ],
+)
+def test_pickles_made_to_break_the_reader_are_refused(tmp_path, data):
+    path = tmp_path / "x.p"
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match=r"x\.p"):
+        load_selection(path)
+
+
 def test_python_2_pickles_are_read(tmp_path):
     path = tmp_path / "old.p"
     path.write_bytes(b"(dp0\nS'C0'\np1\n(lp2\nS'/a/b.fits'\np3\nas.")
