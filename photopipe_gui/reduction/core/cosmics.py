@@ -13,6 +13,7 @@ from .objects import median_of_nine
 from .starguard import GUARD_BELOW, star_regions
 
 _LEAST_NOISE = 0.5
+_EDGE = 3
 _OBJLIM = ((2.4, 3.0), (2.8, 2.5), (5.0, 2.0))
 
 
@@ -191,9 +192,10 @@ def _lacosmic(
     from astroscrappy import detect_cosmics
 
     width = fwhm if math.isfinite(fwhm) else 2.5
+    # The filters leave out two pixels at the edges: the image is continued beyond them.
     hits, repaired = detect_cosmics(
-        image + np.float32(noise.sky),
-        inmask=bad,
+        np.pad(image + np.float32(noise.sky), _EDGE, mode="reflect"),
+        inmask=np.pad(bad, _EDGE, mode="reflect"),
         sigclip=sigclip,
         sigfrac=settings.sigfrac,
         objlim=settings.objlim or objlim_for(fwhm),
@@ -207,7 +209,9 @@ def _lacosmic(
         psffwhm=width,
         psfsize=2 * int(1.5 * width) + 3,
     )
-    return np.asarray(hits, dtype=np.bool_) & ~bad, np.asarray(repaired - np.float32(noise.sky), dtype=np.float32)
+    inside = np.s_[_EDGE:-_EDGE, _EDGE:-_EDGE]
+    found = np.asarray(hits[inside], dtype=np.bool_) & ~bad
+    return found, np.asarray(repaired[inside] - np.float32(noise.sky), dtype=np.float32)
 
 
 def sky_noise(image: FloatImage, exclude: BoolImage) -> float:

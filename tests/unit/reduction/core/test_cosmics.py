@@ -131,6 +131,16 @@ def test_bad_saturated_and_missing_pixels_are_left_alone():
     assert not nothing.hits.any()
 
 
+def test_hits_at_the_edges_are_found():
+    rng = np.random.default_rng(4)
+    image = rng.normal(0, 5, (200, 200)).astype(np.float32)
+    for y, x in ((0, 50), (199, 80), (70, 0), (90, 199), (0, 0), (1, 120)):
+        image[y, x] += 500
+    found = find_cosmics(image, np.zeros(image.shape, bool), noise_model(5.0, 2.0, 8.0, 0.0), 4.0)
+    assert found.hits[[0, 199, 70, 90, 0, 1], [50, 80, 0, 199, 0, 120]].all()
+    assert found.hits.sum() < 12 and np.abs(found.image).max() < 30
+
+
 def test_too_many_hits_raise_the_limit():
     rng = np.random.default_rng(1)
     noisy = (rng.normal(0, 5, (200, 200)) * (1 + 10 * (rng.random((200, 200)) < 0.2))).astype(np.float32)
