@@ -138,6 +138,10 @@ class Workspace:
         folder = self.images / ".scratch"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
+        # Half-written files of a killed run never got their names; nobody else will take them away.
+        for place in (self.images, self.coadds, self.data, self.night, self.night / CALIBRATION):
+            for part in place.glob(".*.part"):
+                part.unlink(missing_ok=True)
         try:
             yield folder
         finally:
